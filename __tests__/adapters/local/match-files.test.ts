@@ -1,0 +1,272 @@
+import { execFileSync } from 'node:child_process'
+import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
+import { matchFiles } from '../../../src/adapters/local/match-files.js'
+
+const POSIX = process.platform !== 'win32'
+
+let base: string
+let workspace: string
+
+beforeEach(async () => {
+  base = await mkdtemp(join(tmpdir(), 'match-'))
+  workspace = join(base, 'a [workspace] with *stars*')
+  await mkdir(workspace)
+})
+
+afterEach(async () => {
+  await rm(base, { recursive: true, force: true })
+})
+
+/** Each file holds its own path. */
+async function make(...files: readonly string[]): Promise<void> {
+  for (const file of files) {
+    await mkdir(dirname(join(workspace, file)), { recursive: true })
+    await writeFile(join(workspace, file), file)
+  }
+}
+
+function match(paths: string, options: { includeHiddenFiles?: boolean; followSymlinks?: boolean } = {}) {
+  const lines = paths.split('\n')
+  return matchFiles({ paths: lines, includeHiddenFiles: false, followSymlinks: true, workspace, ...options })
+}
+
+async function placesOf(paths: string, options?: { includeHiddenFiles?: boolean; followSymlinks?: boolean }) {
+  const { files } = await match(paths, options)
+  return files.map(({ place }) => place.join('/')).sort()
+}
+
+describe('the root of plain lines', () => {
+  test.each([
+    ['a single file gets its own name', 'path/to/artifact/world.txt', ['world.txt']],
+    ['a directory gives what is in it', 'path/to/artifact/', ['sub/deep.txt', 'world.txt']],
+    ['a directory needs no slash', 'path/to/artifact', ['sub/deep.txt', 'world.txt']],
+    ['a leading ./ changes nothing', './path/to/artifact', ['sub/deep.txt', 'world.txt']],
+    ['a glob is rooted before its first wildcard', 'path/**/artifac?/*.txt', ['to/artifact/world.txt']],
+    ['a glob that matches one file, too', 'path/**/deep.txt', ['to/artifact/sub/deep.txt']],
+    [
+      'several paths are rooted in their deepest common directory',
+      'path/output/bin/\npath/output/test-results\n!path/**/*.tmp',
+      ['bin/app', 'test-results/result.xml']
+    ],
+    ['several files of one directory, too', 'path/output/bin/app\npath/output/bin/x.tmp', ['app', 'x.tmp']],
+    [
+      'a path below another one does not count',
+      'path/output\npath/output/bin',
+      ['bin/app', 'bin/x.tmp', 'test-results/result.xml']
+    ],
+    ['a path that matches nothing counts', 'path/output/bin/app\nmissing', ['path/output/bin/app']],
+    [
+      'the workspace itself',
+      '.',
+      [
+        'path/output/bin/app',
+        'path/output/bin/x.tmp',
+        'path/output/test-results/result.xml',
+        'path/to/artifact/sub/deep.txt',
+        'path/to/artifact/world.txt'
+      ]
+    ],
+    ['excludes do not move the root', 'path/to\n!path/to/artifact/sub', ['artifact/world.txt']]
+  ])('%s', async (_, paths, places) => {
+    await make(
+      'path/to/artifact/world.txt',
+      'path/to/artifact/sub/deep.txt',
+      'path/output/bin/app',
+      'path/output/bin/x.tmp',
+      'path/output/test-results/result.xml'
+    )
+    expect(await placesOf(paths)).toEqual(places)
+  })
+
+  test('absolute paths are taken as they are', async () => {
+    await make('dist/app')
+    expect(await placesOf(join(escape(workspace), 'dist', 'app'))).toEqual(['app'])
+  })
+
+  test('tells the absolute local path and the size', async () => {
+    await make('dist/app')
+    const { files, notices } = await match('dist')
+    expect(files).toEqual([{ local: join(workspace, 'dist', 'app'), place: ['app'], size: 8 }])
+    expect(notices).toEqual([])
+  })
+
+  test('a comment and a blank line say nothing', async () => {
+    await make('dist/app')
+    expect(await placesOf('# dist\n\n  dist\n')).toEqual(['app'])
+  })
+})
+
+describe('a line with a remote side', () => {
+  test.each([
+    ['puts what a directory holds there', 'dist => www', ['www/app.zip', 'www/sub/lib.zip']],
+    ['may end with a slash', 'dist => www/', ['www/app.zip', 'www/sub/lib.zip']],
+    ['may name several parts', 'dist => srv/./www//x', ['srv/www/x/app.zip', 'srv/www/x/sub/lib.zip']],
+    ['may be remote-path itself', 'dist => .', ['app.zip', 'sub/lib.zip']],
+    ['puts matches there, rooted at the glob', 'dist/**/*.zip => all/', ['all/app.zip', 'all/sub/lib.zip']],
+    [
+      'puts the matches of a glob into a directory, also without a slash',
+      'dist/*.zip => out.zip',
+      ['out.zip/app.zip']
+    ],
+    ['renames a single file', 'dist/app.zip => download.zip', ['download.zip']],
+    ['renames a single file into a directory', 'dist/app.zip => v1/download.zip', ['v1/download.zip']],
+    ['keeps the name of a single file before a slash', 'dist/app.zip => v1/', ['v1/app.zip']],
+    ['keeps the name of a single file in remote-path', 'dist/app.zip => .', ['app.zip']],
+    ['obeys the excludes of other lines', '!**/lib.zip\ndist => www', ['www/app.zip']],
+    ['is rooted apart from the plain lines', 'readme.md\ndist/sub => www', ['readme.md', 'www/lib.zip']],
+    ['may name a file again', 'dist/app.zip\ndist/app.zip => latest.zip', ['app.zip', 'latest.zip']]
+  ])('%s', async (_, paths, places) => {
+    await make('dist/app.zip', 'dist/sub/lib.zip', 'readme.md')
+    expect(await placesOf(paths)).toEqual(places)
+  })
+
+  test.each([
+    ['absolute', 'dist => /srv/www'],
+    ['home', 'dist => ~/www'],
+    ['upwards', 'dist => www/../../etc'],
+    ['empty', 'dist =>'],
+    ['NUL', 'dist => w\0ww'],
+    ['backslash', 'dist => w\\ww'],
+    ['no local side', '=> www'],
+    ['an exclude', '!dist => www']
+  ])('is refused when it is not a path below remote-path: %s', async (_, line) => {
+    await make('dist/app.zip')
+    await expect(match(`readme.md\n${line}`)).rejects.toMatchObject({
+      code: 'invalid-input',
+      message: expect.stringContaining(`paths line 2 (${JSON.stringify(line.trim())})`)
+    })
+  })
+})
+
+describe('lines that cannot be read', () => {
+  test.each([['dist\n../other'], ['dist\na/./b'], ['dist\n!../other']])('%j names the line', async paths => {
+    await make('dist/app')
+    await expect(match(paths)).rejects.toMatchObject({
+      code: 'invalid-input',
+      message: expect.stringContaining('paths line 2')
+    })
+  })
+
+  test.each([['!dist'], ['# dist'], ['\n']])('%j includes nothing', async paths => {
+    await expect(match(paths)).rejects.toMatchObject({ code: 'invalid-input' })
+  })
+})
+
+describe('hidden files', () => {
+  test('are left out, and that is said', async () => {
+    await make('dist/app', 'dist/.htaccess', 'dist/.well-known/x')
+    const { files, notices } = await match('dist')
+    expect(files.map(({ place }) => place)).toEqual([['app']])
+    expect(notices).toEqual([expect.stringMatching(/^2 hidden names .*"dist\/\.htaccess"/)])
+  })
+
+  test('are uploaded when they are included', async () => {
+    await make('dist/app', 'dist/.htaccess', 'dist/.well-known/x')
+    expect(await placesOf('dist', { includeHiddenFiles: true })).toEqual([
+      '.htaccess',
+      '.well-known/x',
+      'app'
+    ])
+  })
+
+  test.each([['.well-known/'], ['dist/.htaccess'], ['**/.htaccess']])(
+    'a line that matches nothing else says so: %s',
+    async line => {
+      await make('dist/app', 'dist/.htaccess', '.well-known/x')
+      const { files, notices } = await match(line)
+      expect(files).toEqual([])
+      expect(notices[0]).toContain('include-hidden-files: true')
+    }
+  )
+})
+
+describe('what is no regular file', () => {
+  test('a line that matches nothing is named, also beside one that does', async () => {
+    await make('dist/app', 'empty/x')
+    const { files, notices } = await match('dist\nmissing.zip\nempty/*.zip\nnowhere => www')
+    expect(files).toHaveLength(1)
+    expect(notices).toEqual([
+      expect.stringContaining('paths line 2 ("missing.zip")'),
+      expect.stringContaining('paths line 3'),
+      expect.stringContaining('paths line 4')
+    ])
+  })
+
+  test('symbolic links are followed', async () => {
+    await make('dist/app')
+    await symlink('app', join(workspace, 'dist', 'link'))
+    await symlink('dist', join(workspace, 'linked'))
+    const { files, notices } = await match('linked')
+    expect(files.map(({ place, size }) => [place.join('/'), size])).toEqual([
+      ['app', 8],
+      ['link', 8]
+    ])
+    expect(notices).toEqual([])
+  })
+
+  test('symbolic links are left out when they are not to be followed', async () => {
+    await make('dist/app')
+    await symlink('app', join(workspace, 'dist', 'link'))
+    const { files, notices } = await match('dist', { followSymlinks: false })
+    expect(files.map(({ place }) => place)).toEqual([['app']])
+    expect(notices).toEqual([expect.stringContaining('"dist/link"')])
+  })
+
+  test('a symbolic link to nothing is left out, and that is said', async () => {
+    await make('dist/app')
+    await symlink('nowhere', join(workspace, 'dist', 'link'))
+    const { files, notices } = await match('dist')
+    expect(files).toHaveLength(1)
+    expect(notices).toEqual([expect.stringContaining('"dist/link"')])
+  })
+
+  test.each([['dist'], ['dist/pipe']])('a FIFO is left out: %s', async line => {
+    if (!POSIX) return
+    await make('dist/app')
+    execFileSync('mkfifo', [join(workspace, 'dist', 'pipe')])
+    const { files, notices } = await match(`dist/app\n${line}`)
+    expect(files.map(({ place }) => place)).toEqual([['app']])
+    expect(notices).toEqual([expect.stringContaining('"dist/pipe"')])
+  })
+
+  test('a directory that cannot be read is an error', async () => {
+    if (!POSIX || process.getuid?.() === 0) return
+    await make('dist/app', 'dist/closed/x')
+    await chmod(join(workspace, 'dist', 'closed'), 0)
+    await expect(match('dist')).rejects.toMatchObject({ code: 'source-unreadable' })
+  })
+})
+
+describe('names that cannot be sent', () => {
+  test.each([['a\nb'], ['a\u001b[31mb'], ['a\\b'], ['a\u0085b']])('%j is refused by name', async name => {
+    if (!POSIX) return
+    await make('dist/app', `dist/${name}`)
+    await expect(match('dist')).rejects.toMatchObject({
+      code: 'invalid-input',
+      message: expect.stringContaining(JSON.stringify(name))
+    })
+  })
+
+  test.each([true, false])(
+    'a name that is not UTF-8 is refused; followSymlinks is %s',
+    async followSymlinks => {
+      if (process.platform !== 'linux') return
+      await make('dist/app')
+      await writeFile(Buffer.concat([Buffer.from(join(workspace, 'dist', 'bad')), Buffer.from([0xff])]), 'x')
+      await expect(match('dist', { followSymlinks })).rejects.toMatchObject({ code: 'invalid-input' })
+    }
+  )
+
+  test('a file with such a name may get another one', async () => {
+    if (!POSIX) return
+    await make('dist/a\\b')
+    expect(await placesOf('dist/a\\\\b => ab')).toEqual(['ab'])
+  })
+})
+
+function escape(path: string): string {
+  return path.replaceAll('[', '[[]').replaceAll('*', '[*]')
+}

@@ -1,0 +1,120 @@
+export interface SftpUser {
+  readonly username: string
+  readonly password?: string
+  /** Lines as in authorized_keys. */
+  readonly publicKeys?: readonly string[]
+  /** The answers expected, one prompt each. */
+  readonly keyboardInteractive?: readonly string[]
+}
+
+/** What can be refused. `reopen` is an open for writing without CREAT, `open` any open; `setstat` is fsetstat too. */
+export type RefusableOperation =
+  | 'open'
+  | 'reopen'
+  | 'close'
+  | 'read'
+  | 'write'
+  | 'stat'
+  | 'lstat'
+  | 'fstat'
+  | 'setstat'
+  | 'opendir'
+  | 'readdir'
+  | 'mkdir'
+  | 'rmdir'
+  | 'remove'
+  | 'rename'
+  | 'posixRename'
+  | 'realpath'
+  | 'fsync'
+  | 'statvfs'
+
+/** All optional, all changeable at any time. */
+export interface SftpFaults {
+  /** Write this many more bytes, then destroy the connection without an answer. The server counts down to undefined. */
+  cutAfterBytes?: number | undefined
+  /** Every open for writing truncates, as rclone 1.60 does. */
+  truncateOnReopen?: boolean | undefined
+  /** Answer with this SFTP status instead of doing it; a refused close closes. */
+  refuse?: { [operation in RefusableOperation]?: number | undefined } | undefined
+  /** The disk holds this many bytes, counted in `stats.bytesWritten`; what fits is written, the answer is status 4. */
+  failWriteAtBytes?: number | undefined
+  /** With `failWriteAtBytes`: the write that fits in part is answered OK, as ProFTPD and AsyncSSH do. */
+  ackShortWrites?: boolean | undefined
+  /** Acknowledge writes in groups of up to eight, last first. */
+  reorderAcks?: boolean | undefined
+  /** After this many more bytes written do nothing and answer nothing. The server counts down; undefined ends it. */
+  silentAfterBytes?: number | undefined
+  /** Each answer leaves this much later; requests do not wait for one another. */
+  delayMs?: number | undefined
+  /** Drop new connections before the SSH handshake. */
+  refuseConnections?: boolean | undefined
+  /** Drop new connections while this many are open. */
+  maxConnections?: number | undefined
+  /** Refuse the opening of more SSH channels per connection. */
+  maxChannels?: number | undefined
+}
+
+export interface SftpStats {
+  readonly bytesWritten: number
+  readonly bytesRead: number
+  readonly opened: number
+  readonly closed: number
+  readonly renamed: number
+  readonly removed: number
+  readonly directories: number
+  readonly fsynced: number
+  /** Requests by name, refused ones included: `open`, `write`, `posixRename`, … */
+  readonly requests: Readonly<Record<string, number>>
+}
+
+export interface SftpLogin {
+  readonly method: string
+  readonly username: string
+  readonly accepted: boolean
+}
+
+export interface SftpServerOptions {
+  /** The local directory that clients see as `/`. */
+  readonly root: string
+  readonly host?: string
+  readonly port?: number
+  /** What the server calls itself, e.g. `OpenSSH_9.2p1`: ssh2's client sends longer writes to that. */
+  readonly ident?: string
+  /** Private keys in OpenSSH or PEM form; a new ed25519 key by default. */
+  readonly hostKeys?: readonly string[]
+  /** `deploy` with the password `secret` by default. */
+  readonly users?: readonly SftpUser[]
+  /** Advertised extensions: by default posix-rename, fsync and statvfs, each `…@openssh.com`. */
+  readonly extensions?: readonly string[]
+  /** Plain RENAME replaces an existing target, as pkg/sftp does; OpenSSH answers status 4. */
+  readonly overwriteOnRename?: boolean
+  readonly faults?: SftpFaults
+}
+
+export interface SftpServer {
+  readonly host: string
+  readonly port: number
+  /** The first host key: its public blob, and `type base64`. */
+  readonly hostKey: { readonly blob: Buffer; readonly openssh: string }
+  /** One line per host key for this server's own port. */
+  readonly knownHosts: string
+  /** The same for a link in front of the server. */
+  formatKnownHosts(port: number, host?: string): string
+  readonly faults: SftpFaults
+  readonly stats: SftpStats
+  /** Attempts to log in, `none` included. */
+  readonly logins: readonly SftpLogin[]
+  /** Connections so far, refused ones included. */
+  readonly connections: number
+  readonly openConnections: number
+  /** Ends every connection now. */
+  dropConnections(): void
+  close(): Promise<void>
+}
+
+/** An ed25519 key pair in OpenSSH form, unlike ssh2's own always one that can be read back. */
+export function generateKeyPair(): { readonly private: string; readonly public: string }
+
+/** Starts an SFTP server in this process. */
+export function startSftpServer(options: SftpServerOptions): Promise<SftpServer>

@@ -1,0 +1,27 @@
+// Compiles src/ to lib/ and bundles it to dist/: the same bytes on every machine.
+import { execFileSync } from 'node:child_process'
+import { rmSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)))
+const run = (tool, ...options) =>
+  execFileSync(process.execPath, [join(root, 'node_modules', tool), ...options], {
+    cwd: root,
+    stdio: 'inherit'
+  })
+
+for (const made of ['lib', 'dist']) rmSync(join(root, made), { recursive: true, force: true })
+run('typescript/bin/tsc')
+run(
+  '@vercel/ncc/dist/ncc/cli.js',
+  'build',
+  'lib/index.js',
+  '--out',
+  'dist',
+  '--license',
+  'licenses.txt',
+  '--no-cache'
+)
+// ssh2's helper for Windows' Pageant; it is never asked for.
+rmSync(join(root, 'dist', 'pagent.exe'), { force: true })

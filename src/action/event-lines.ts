@@ -1,0 +1,66 @@
+import type { UploadError } from '../core/errors.js'
+import { formatBytes, formatDuration } from '../core/quantities.js'
+import type { FileResult } from '../core/report.js'
+import type { UploadEvent } from '../engine/ports.js'
+import { trafficOf } from './outcome.js'
+import { printable } from './printable.js'
+
+type EventOf<T extends UploadEvent['type']> = Extract<UploadEvent, { type: T }>
+
+/** `Starting build.zip from 0: no earlier upload is known`. */
+export function decisionLine({ file, decision }: EventOf<'decided'>): string {
+  const name = printable(file.remote)
+  const why = printable(decision.why)
+  switch (decision.action) {
+    case 'start':
+      return `Starting ${name} from 0: ${why}`
+    case 'continue':
+      return `Continuing ${name}: ${why}`
+    case 'confirm':
+      return `Checking ${name}: ${why}`
+    case 'skip':
+      return `Skipping ${name}: ${why}`
+  }
+}
+
+/** What became of a file; `undefined` for a skipped one, of which the decision has told all. */
+export function resultLine(result: FileResult): string | undefined {
+  const { file, status, sentBytes, reusedBytes, elapsedMs } = result
+  switch (status) {
+    case 'uploaded': {
+      const traffic = trafficOf(sentBytes, reusedBytes, elapsedMs)
+      return `Uploaded ${printable(file.remote)}: ${formatBytes(file.size)}, ${traffic}`
+    }
+    case 'failed':
+      return failureLine(result)
+    case 'skipped':
+      return undefined
+  }
+}
+
+/** `Not in place: build.zip (write at 1048576: No space left on device)`. */
+export function failureLine({ file, error }: FileResult): string {
+  const why = error === undefined ? '' : ` (${printable(error.message)})`
+  return `Not in place: ${printable(file.remote)}${why}`
+}
+
+/** `The connection was lost (read ECONNRESET). Retry 2 of 5 in 2.0 s.` */
+export function retryLine({ error, attempt, attempts, delayMs }: EventOf<'retrying'>): string {
+  const retry = `Retry ${attempt} of ${attempts} in ${formatDuration(delayMs)}.`
+  return `${whatEnded(error)} (${printable(error.message)}). ${retry}`
+}
+
+export function connectedLine({ lanes }: EventOf<'connected'>): string {
+  return lanes === 1 ? 'Connected to the server.' : `${lanes} connections are open.`
+}
+
+function whatEnded({ code }: UploadError): string {
+  switch (code) {
+    case 'connection-lost':
+      return 'The connection was lost'
+    case 'stalled':
+      return 'The server fell silent'
+    default:
+      return 'The attempt ended'
+  }
+}

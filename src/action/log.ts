@@ -1,0 +1,169 @@
+import type { PlannedFile } from '../core/plan.js'
+import { formatBytes, formatCount } from '../core/quantities.js'
+import { type FileResult, type Report, totalsOf } from '../core/report.js'
+import type { UploadEvent } from '../engine/ports.js'
+import { connectedLine, decisionLine, failureLine, resultLine, retryLine } from './event-lines.js'
+import { type OutcomeContext, outcomeOf, trafficOf } from './outcome.js'
+import { printable } from './printable.js'
+import { Progress } from './progress.js'
+
+/** Where lines go; `@actions/core` has these four. */
+export interface LogOutput {
+  info(line: string): void
+  warning(line: string): void
+  startGroup(name: string): void
+  endGroup(): void
+}
+
+export interface LogSettings {
+  readonly output: LogOutput
+  /** Milliseconds. */
+  readonly now: () => number
+  /** Runs something every so many milliseconds until the function that it returns is called. */
+  readonly every: (milliseconds: number, run: () => void) => () => void
+}
+
+const INTERVAL_MS = 10_000
+/** With more files than this, what goes as expected is not told file by file. */
+const MANY_FILES = 200
+const FILES_A_LINE = 1000
+/** Lines of one kind when there are many files. */
+const MAX_LINES = 100
+/** Failures that are told again at the end. */
+const FAILURES_SHOWN = 20
+
+/**
+ * The lines of one step: planning and uploading in groups, then the result in the open. No line begins with text from
+ * outside, so that none can be a workflow command.
+ */
+export class Log {
+  private endGroup: (() => void) | undefined
+  private progress: Progress
+  private manyFiles = false
+  private readonly outOfTheOrdinary: (line: string) => void
+  private readonly failures: (line: string) => void
+
+  constructor(private readonly settings: LogSettings) {
+    const { output, now } = settings
+    this.progress = new Progress([], now)
+    this.outOfTheOrdinary = atMost(
+      MAX_LINES,
+      output,
+      'Further files that are not simply sent are not listed.'
+    )
+    this.failures = atMost(MAX_LINES, output, 'Further files that are not in place are not listed.')
+  }
+
+  /** Opens the group of what is found. */
+  planning(): void {
+    this.startGroup('Planning')
+  }
+
+  /** States the plan and opens the group of the upload, with a line of progress every 10 s. */
+  uploading(files: readonly PlannedFile[]): void {
+    const { output, now, every } = this.settings
+    const bytes = files.reduce((total, { size }) => total + size, 0)
+    this.startGroup(`Uploading ${formatCount(files.length, 'file')}, ${formatBytes(bytes)}`)
+    this.manyFiles = files.length > MANY_FILES
+    if (this.manyFiles) {
+      output.info(
+        `Of this many files only the unusual ones and every ${FILES_A_LINE.toLocaleString('en-US')}th are listed.`
+      )
+    }
+    this.progress = new Progress(files, now)
+    const stop = every(INTERVAL_MS, () => {
+      const line = this.progress.line()
+      if (line !== undefined) output.info(line)
+    })
+    const { endGroup } = this
+    this.endGroup = () => {
+      stop()
+      endGroup?.()
+    }
+  }
+
+  /** Tells an event; a function of its own, so that it can be handed on as `Emit`. */
+  readonly emit = (event: UploadEvent): void => {
+    const { output } = this.settings
+    this.progress.take(event)
+    switch (event.type) {
+      case 'connected':
+        output.info(connectedLine(event))
+        break
+      case 'decided':
+        this.tellDecision(event)
+        break
+      case 'finished':
+        this.tellResult(event.result)
+        break
+      case 'retrying':
+        output.info(retryLine(event))
+        break
+      case 'notice':
+        output.info(printable(event.text))
+        break
+      case 'warning':
+        output.warning(printable(event.text))
+        break
+      case 'acknowledged':
+    }
+  }
+
+  /** Ends the group that is open and states the result. */
+  result(report: Report, context: OutcomeContext): void {
+    const { output } = this.settings
+    this.close()
+    const failed = report.results.filter(({ status }) => status === 'failed')
+    for (const result of failed.slice(0, FAILURES_SHOWN)) output.info(failureLine(result))
+    if (failed.length > FAILURES_SHOWN)
+      output.info(`and ${formatCount(failed.length - FAILURES_SHOWN, 'file')} more`)
+    output.info(outcomeOf(report, context))
+    const { sentBytes, reusedBytes } = totalsOf(report.results)
+    if (report.results.length > 0)
+      output.info(`In all ${trafficOf(sentBytes, reusedBytes, report.elapsedMs)}.`)
+  }
+
+  /** Ends the group that is open, with its lines of progress. */
+  close(): void {
+    this.endGroup?.()
+    this.endGroup = undefined
+  }
+
+  private startGroup(name: string): void {
+    this.close()
+    const { output } = this.settings
+    output.startGroup(name)
+    this.endGroup = () => output.endGroup()
+  }
+
+  private tellDecision(event: Extract<UploadEvent, { type: 'decided' }>): void {
+    const { decision } = event
+    const line = decisionLine(event)
+    if (!this.manyFiles) this.settings.output.info(line)
+    else if (decision.action === 'continue' || decision.action === 'confirm') this.outOfTheOrdinary(line)
+    else if (decision.action === 'start' && decision.discard) this.outOfTheOrdinary(line)
+  }
+
+  private tellResult(result: FileResult): void {
+    const { output } = this.settings
+    if (result.status === 'failed') this.failures(failureLine(result))
+    else if (!this.manyFiles) {
+      const line = resultLine(result)
+      if (line !== undefined) output.info(line)
+    }
+    const { finishedFiles } = this.progress
+    if (this.manyFiles && finishedFiles % FILES_A_LINE === 0) {
+      output.info(`Finished ${formatCount(finishedFiles, 'file')}.`)
+    }
+  }
+}
+
+/** Lets so many lines through, then one that says that there are more. */
+function atMost(count: number, output: LogOutput, more: string): (line: string) => void {
+  let told = 0
+  return line => {
+    told += 1
+    if (told <= count) output.info(line)
+    else if (told === count + 1) output.info(more)
+  }
+}

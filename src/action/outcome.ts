@@ -1,0 +1,45 @@
+import { formatBytes, formatCount, formatDuration, formatSpeed } from '../core/quantities.js'
+import { type Report, type Totals, totalsOf } from '../core/report.js'
+
+/** What a re-run will find. */
+export interface OutcomeContext {
+  /** The state of this attempt is kept for a re-run. */
+  readonly keepsState: boolean
+}
+
+/** In one or two sentences: what is in place, and what a re-run will do. The last line of a failed step. */
+export function outcomeOf({ results }: Report, context: OutcomeContext): string {
+  if (results.length === 0) return 'There was nothing to upload.'
+  const totals = totalsOf(results)
+  return `${inPlace(totals, results.length)} ${reRun({ results }, totals, context)}`
+}
+
+/** `Sent 1.8 GiB, kept 1.2 GiB, 42 s, 45 MiB/s`; the speed is that of the bytes sent. */
+export function trafficOf(sentBytes: number, reusedBytes: number, elapsedMs: number): string {
+  const kept = reusedBytes > 0 ? [`kept ${formatBytes(reusedBytes)}`] : []
+  const speed = sentBytes > 0 ? formatSpeed(sentBytes, elapsedMs) : ''
+  return [`sent ${formatBytes(sentBytes)}`, ...kept, formatDuration(elapsedMs), speed]
+    .filter(Boolean)
+    .join(', ')
+}
+
+function inPlace({ uploaded, skipped, failed }: Totals, count: number): string {
+  if (failed > 0)
+    return `${formatCount(failed, 'file')} of ${formatNumber(count)} ${failed === 1 ? 'is' : 'are'} not in place.`
+  const files = count === 1 ? 'The file is' : `All ${formatCount(count, 'file')} are`
+  return `${files} in place: ${formatNumber(uploaded)} uploaded, ${formatNumber(skipped)} unchanged.`
+}
+
+function reRun({ results }: Pick<Report, 'results'>, totals: Totals, { keepsState }: OutcomeContext): string {
+  if (!keepsState) return 'A re-run starts from zero, because no state is kept.'
+  if (totals.failed === 0) return 'A re-run skips what has not changed since.'
+  const missing = totalsOf(results.filter(({ status }) => status === 'failed'))
+  const skips = totals.failed < results.length ? 'skips what is in place and ' : ''
+  return totals.continuesWith > 0
+    ? `A re-run ${skips}continues with ${formatBytes(totals.continuesWith)} of ${formatBytes(missing.bytes)} already on the server.`
+    : `A re-run ${skips}sends ${formatBytes(missing.bytes)}.`
+}
+
+function formatNumber(value: number): string {
+  return value.toLocaleString('en-US')
+}

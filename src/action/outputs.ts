@@ -1,0 +1,53 @@
+import { type FileResult, type Report, totalsOf } from '../core/report.js'
+
+/** The outputs of action.yml. */
+export interface Outputs {
+  readonly state: 'complete' | 'incomplete'
+  readonly 'uploaded-count': number
+  readonly 'resumed-count': number
+  readonly 'skipped-count': number
+  readonly 'failed-count': number
+  readonly 'total-bytes': number
+  readonly 'sent-bytes': number
+  readonly 'reused-bytes': number
+  /** A JSON list. */
+  readonly files: string
+}
+
+/** GitHub lets an output of a job have 1 MB in UTF-16 (docs.github.com, "jobs.<job_id>.outputs"): two bytes a unit. */
+const MAX_UNITS = 450_000
+
+/** Says in outputs what an attempt did. `files` has the failed files first and ends where it would become too long. */
+export function outputsOf({ results }: Report): Outputs {
+  const totals = totalsOf(results)
+  return {
+    state: totals.failed === 0 ? 'complete' : 'incomplete',
+    'uploaded-count': totals.uploaded,
+    'resumed-count': totals.resumed,
+    'skipped-count': totals.skipped,
+    'failed-count': totals.failed,
+    'total-bytes': totals.bytes,
+    'sent-bytes': totals.sentBytes,
+    'reused-bytes': totals.reusedBytes,
+    files: listFiles(results)
+  }
+}
+
+function listFiles(results: readonly FileResult[]): string {
+  const failed = results.filter(({ status }) => status === 'failed')
+  const others = results.filter(({ status }) => status !== 'failed')
+  const entries: string[] = []
+  let units = 2
+  for (const result of [...failed, ...others]) {
+    const entry = formatFile(result)
+    units += entry.length + 1
+    if (units > MAX_UNITS) break
+    entries.push(entry)
+  }
+  return `[${entries.join(',')}]`
+}
+
+function formatFile({ file, status, sentBytes, reusedBytes, sha256 }: FileResult): string {
+  const { local, remote, size } = file
+  return JSON.stringify({ local, remote, size, status, sentBytes, reusedBytes, sha256 })
+}

@@ -1,0 +1,69 @@
+import type { VerifyMode } from '../core/identity.js'
+
+/** All that the inputs say. Times are in milliseconds. */
+export interface Settings {
+  readonly server: ServerSettings
+  readonly selection: {
+    /** The lines of the input `paths`, blank ones and comments included. */
+    readonly paths: readonly string[]
+    readonly includeHiddenFiles: boolean
+    readonly followSymlinks: boolean
+    readonly ifNoFilesFound: 'error' | 'warn' | 'ignore'
+  }
+  readonly target: {
+    /** Relative to the login directory unless it begins with `/`. */
+    readonly remotePath: string
+    /** Permission bits; `undefined`: those of the local file. */
+    readonly fileMode: number | undefined
+    /** Permission bits; `undefined`: the server's default. */
+    readonly dirMode: number | undefined
+    readonly preserveMtime: boolean
+  }
+  readonly transfer: {
+    readonly verify: VerifyMode
+    /** Bytes. */
+    readonly chunkSize: number | 'auto'
+    readonly connections: number
+    readonly retries: number
+  }
+  readonly state: {
+    readonly store: 'cache' | 'none'
+    /** 0: only at the end. */
+    readonly checkpointIntervalMs: number
+  }
+}
+
+export interface ServerSettings {
+  readonly host: string
+  readonly port: number
+  readonly username: string
+  /** At least one of `key` and `password` is there. */
+  readonly key: string | undefined
+  readonly passphrase: string | undefined
+  readonly password: string | undefined
+  readonly hostKeys: {
+    readonly check: 'strict' | 'off'
+    /** The text of a known_hosts file; may be empty. */
+    readonly knownHosts: string
+    readonly fingerprints: readonly string[]
+  }
+  readonly connectTimeoutMs: number
+  readonly stallTimeoutMs: number
+  /** 0: none. */
+  readonly keepaliveIntervalMs: number
+}
+
+/** Shorter lines of a key say nothing of it, and would be masked everywhere in the log. */
+const SHORTEST_KEY_LINE = 8
+
+/**
+ * The values to mask in the log. A key is given line by line, because the runner would mask each line of it anyway,
+ * with the short last one; and in one line with `\n` in place of the line breaks, as environment files and JSON hold it.
+ */
+export function secretsOf({ server: { key = '', passphrase = '', password = '' } }: Settings): string[] {
+  const lines = key.split(/\r\n|\r|\n|\\r\\n|\\n/).map(line => line.trim())
+  const keyLines = lines.filter(line => line.length >= SHORTEST_KEY_LINE && !line.startsWith('-----'))
+  const joined = lines.length > 1 ? lines.join('\\n') : ''
+  const texts = [passphrase, password].flatMap(text => [text, text.replace(/\r?\n/g, '\\n')])
+  return [...new Set([...keyLines, joined, ...texts])].filter(value => value.trim() !== '')
+}

@@ -1,0 +1,51 @@
+import { join } from 'node:path'
+import { deriveStateKeys, keyedName, type StateKeys } from '../core/seal.js'
+import type { State } from '../engine/checkpoint.js'
+import { CacheStore, type CacheKeys, type CacheStoreSettings } from '../adapters/state/cache-store.js'
+import { noStore } from '../adapters/state/no-store.js'
+import type { Job } from './job.js'
+import type { Settings } from './settings.js'
+
+/** Where this step keeps its state, in the job and in the cache. */
+export interface StatePlace {
+  readonly directory: string
+  readonly cache: CacheKeys
+}
+
+/** `user@host:port`, which all names in the state are bound to. */
+export function serverName({ username, host, port }: Settings['server']): string {
+  return `${username}@${host}:${port}`
+}
+
+/** The same for every run of the same step, and for no other target, login or selection. */
+export function statePlace(settings: Settings, keys: StateKeys, job: Job): StatePlace {
+  const { server, target, selection } = settings
+  const step = keyedName(keys, 'step', serverName(server), target.remotePath, ...selection.paths)
+  return {
+    directory: join(job.temp, 'resumable-sftp-upload', step),
+    cache: { prefix: `resumable-sftp-upload-1-${step}-`, run: job.run, attempt: job.attempt }
+  }
+}
+
+export type CacheReports = Pick<CacheStoreSettings, 'isTroubled' | 'onTrouble' | 'onLine'>
+
+/** The cache store of this program, which also runs as its own cache process. */
+export function cacheStore({ directory, cache }: StatePlace, reports: CacheReports): CacheStore {
+  const program = process.argv[1] ?? ''
+  return new CacheStore({ directory, keys: cache, program, environment: process.env, ...reports })
+}
+
+/** Everything that checkpoints need. */
+export function openState(
+  settings: Settings,
+  secret: string,
+  job: Job,
+  reports: CacheReports
+): State & { readonly place?: StatePlace } {
+  const keys = deriveStateKeys(secret)
+  const writer = { run: job.run, attempt: job.attempt, runner: keyedName(keys, 'runner', job.runner) }
+  const intervalMs = settings.state.checkpointIntervalMs
+  if (settings.state.store === 'none') return { store: noStore, keys, writer, intervalMs: 0 }
+  const place = statePlace(settings, keys, job)
+  return { store: cacheStore(place, reports), keys, writer, intervalMs, place }
+}

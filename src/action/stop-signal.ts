@@ -1,0 +1,19 @@
+import { UploadError } from '../core/errors.js'
+
+/** The runner sends SIGINT (on Windows CTRL_BREAK follows), 7.5 s later SIGTERM, 2.5 s later it kills. */
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGBREAK'] as const
+/** When something still hangs then, the checkpoints that were saved have to do. */
+const LATEST_END_MS = 4_500
+
+/** Aborted by the first signal that tells the process to stop. Further ones change nothing: the end is near. */
+export function stopSignal(): AbortSignal {
+  const controller = new AbortController()
+  for (const signal of SIGNALS) {
+    process.on(signal, () => {
+      if (controller.signal.aborted) return
+      controller.abort(new UploadError('cancelled', `the run was told to stop (${signal})`))
+      setTimeout(() => process.exit(1), LATEST_END_MS).unref()
+    })
+  }
+  return controller.signal
+}

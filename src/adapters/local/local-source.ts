@@ -1,0 +1,141 @@
+import { open, stat } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
+import type { BigIntStats } from 'node:fs'
+import { splitRange, type ByteRange } from '../../core/blocks.js'
+import { toUploadError, UploadError } from '../../core/errors.js'
+import type { Digest } from '../../core/ledger.js'
+import type { PlannedFile } from '../../core/plan.js'
+import type { Source, SourceStream } from '../../engine/ports.js'
+import { SLOT_LENGTH, type ReaderPool } from './reader-pool.js'
+
+/** Opens a local file for the time of its upload. @throws UploadError `source-unreadable`, `source-changed`. */
+export async function openLocalSource(file: PlannedFile, readers: ReaderPool): Promise<Source> {
+  const doing = `read ${file.local}`
+  try {
+    const handle = await open(file.local, 'r')
+    try {
+      const opened = await handle.stat({ bigint: true })
+      if (!opened.isFile())
+        throw new UploadError('source-changed', `${doing}: it is no regular file any more`)
+      if (Number(opened.size) !== file.size) {
+        const sizes = `it had ${bytes(file.size)} and has ${bytes(Number(opened.size))}`
+        throw new UploadError('source-changed', `${doing}: ${sizes}`)
+      }
+      return new LocalSource(file.local, handle, opened, readers)
+    } catch (error) {
+      await handle.close()
+      throw error
+    }
+  } catch (error) {
+    throw toUploadError(error, isMissing(error) ? 'source-changed' : 'source-unreadable', doing)
+  }
+}
+
+class LocalSource implements Source {
+  readonly size: number
+  readonly mtimeMs: number
+  readonly mode: number | undefined
+
+  constructor(
+    private readonly path: string,
+    private readonly handle: FileHandle,
+    private readonly opened: BigIntStats,
+    private readonly readers: ReaderPool
+  ) {
+    this.size = Number(opened.size)
+    this.mtimeMs = Number(opened.mtimeNs) / 1e6
+    this.mode = process.platform === 'win32' ? undefined : Number(opened.mode & 0o7777n)
+  }
+
+  stream(range: ByteRange): SourceStream {
+    let settle: (digest: Digest) => void
+    const digest = new Promise<Digest>(resolve => (settle = resolve))
+    const { handle, readers } = this
+    const read = readers.openStream()
+    const tooShort = () => this.tooShort()
+
+    const slices = async function* () {
+      const pieces = splitRange(range, SLOT_LENGTH)
+      const last = pieces.at(-1)
+      const load = async (piece: ByteRange | undefined) => {
+        if (piece === undefined) return undefined
+        const at = await readers.takeSlot()
+        const { offset: position, length } = piece
+        const answer = await read({ fd: handle.fd, position, length, at, last: piece === last })
+        return { at, length, answer }
+      }
+      let following = load(pieces.shift())
+      try {
+        for (let slice = await following; slice !== undefined; slice = await following) {
+          following = load(pieces.shift())
+          const { at, length, answer } = slice
+          try {
+            if (answer.error !== undefined) throw new UploadError('source-unreadable', answer.error)
+            if (answer.bytesRead < length) throw tooShort()
+            if (answer.digest !== undefined) settle(answer.digest)
+            yield readers.bytes(at, length)
+          } finally {
+            readers.releaseSlot(at)
+          }
+        }
+      } finally {
+        const unused = await following.catch(() => undefined)
+        if (unused !== undefined) readers.releaseSlot(unused.at)
+      }
+    }
+    return { slices: slices(), digest: () => digest }
+  }
+
+  async digest(range: ByteRange): Promise<Digest> {
+    const read = this.readers.openStream()
+    const pieces = splitRange(range, 2 * SLOT_LENGTH)
+    const last = pieces.at(-1)
+    const answers = await Promise.all(
+      pieces.map(({ offset, length }, index) =>
+        read({ fd: this.handle.fd, position: offset, length, at: undefined, last: pieces[index] === last })
+      )
+    )
+    const failed = answers.find(({ error }) => error !== undefined)
+    if (failed?.error !== undefined)
+      throw new UploadError('source-unreadable', `read ${this.path}: ${failed.error}`)
+    const total = answers.reduce((sum, { bytesRead }) => sum + bytesRead, 0)
+    const digest = answers.at(-1)?.digest
+    if (digest === undefined || total < range.length) throw this.tooShort()
+    return digest
+  }
+
+  async read({ offset, length }: ByteRange): Promise<Uint8Array> {
+    const { bytesRead, buffer } = await this.handle.read(Buffer.allocUnsafe(length), 0, length, offset)
+    if (bytesRead < length) throw this.tooShort()
+    return buffer
+  }
+
+  async confirmUnchanged(): Promise<void> {
+    const now = await stat(this.path, { bigint: true }).catch(() => undefined)
+    const { dev, ino, size, mtimeNs } = this.opened
+    if (now?.size === size && now.mtimeNs === mtimeNs && now.ino === ino && now.dev === dev) return
+    const what =
+      now === undefined
+        ? 'it is gone'
+        : now.size === size
+          ? 'it was written to or replaced'
+          : `it had ${bytes(Number(size))} and has ${bytes(Number(now.size))}`
+    throw new UploadError('source-changed', `${this.path} changed while it was being sent: ${what}`)
+  }
+
+  close(): Promise<void> {
+    return this.handle.close()
+  }
+
+  private tooShort(): UploadError {
+    return new UploadError('source-changed', `${this.path} became shorter while it was being sent`)
+  }
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT'
+}
+
+function bytes(count: number): string {
+  return `${count.toLocaleString('en-US')} bytes`
+}

@@ -1,0 +1,104 @@
+import { availableParallelism } from 'node:os'
+import { Worker } from 'node:worker_threads'
+import type { ReadAnswer, ReadRequest } from './read-worker.mjs'
+
+/** Bytes of one slot of the shared memory: the longest slice. */
+export const SLOT_LENGTH = 512 * 1024
+const SLOTS = 48
+const MOST_WORKERS = 4
+
+type Read = Omit<ReadRequest, 'id' | 'stream'>
+
+interface Waiting {
+  readonly resolve: (answer: ReadAnswer) => void
+  readonly reject: (error: Error) => void
+}
+
+/** Worker threads that read and hash, and the memory that they share with this thread. */
+export class ReaderPool {
+  private readonly memory = new SharedArrayBuffer(SLOTS * SLOT_LENGTH)
+  private readonly free = Array.from({ length: SLOTS }, (_, index) => index * SLOT_LENGTH)
+  private readonly waitingForSlot: ((at: number) => void)[] = []
+  private readonly readers: Reader[] = []
+  private streams = 0
+
+  /** Reads that follow each other and are hashed together; the caller numbers nothing and closes nothing. */
+  openStream(): (read: Read) => Promise<ReadAnswer> {
+    const reader = this.leastBusy()
+    const stream = this.streams++
+    return read => reader.ask({ ...read, stream })
+  }
+
+  /** A slot of `SLOT_LENGTH` bytes, as its offset in the shared memory. */
+  async takeSlot(): Promise<number> {
+    return this.free.pop() ?? new Promise(resolve => this.waitingForSlot.push(resolve))
+  }
+
+  releaseSlot(at: number): void {
+    const next = this.waitingForSlot.shift()
+    if (next === undefined) this.free.push(at)
+    else next(at)
+  }
+
+  bytes(at: number, length: number): Uint8Array {
+    return Buffer.from(this.memory, at, length)
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.readers.splice(0).map(reader => reader.close()))
+  }
+
+  private leastBusy(): Reader {
+    const idle = this.readers.find(reader => reader.inFlight === 0)
+    if (idle !== undefined) return idle
+    if (this.readers.length < Math.min(MOST_WORKERS, availableParallelism())) {
+      const reader = new Reader(this.memory)
+      this.readers.push(reader)
+      return reader
+    }
+    return this.readers.reduce((least, reader) => (reader.inFlight < least.inFlight ? reader : least))
+  }
+}
+
+class Reader {
+  private readonly worker: Worker
+  private readonly waiting = new Map<number, Waiting>()
+  private requests = 0
+
+  constructor(memory: SharedArrayBuffer) {
+    this.worker = new Worker(new URL('./read-worker.mjs', import.meta.url), { workerData: memory })
+    this.worker.unref()
+    this.worker.on('message', (answer: ReadAnswer) => {
+      this.settle(answer.id)?.resolve(answer)
+    })
+    this.worker.on('error', error => {
+      for (const id of this.waiting.keys()) this.settle(id)?.reject(error)
+    })
+  }
+
+  get inFlight(): number {
+    return this.waiting.size
+  }
+
+  ask(read: Omit<ReadRequest, 'id'>): Promise<ReadAnswer> {
+    return new Promise((resolve, reject) => {
+      const id = this.requests++
+      // Only a worker that owes an answer keeps the process alive.
+      if (this.waiting.size === 0) this.worker.ref()
+      this.waiting.set(id, { resolve, reject })
+      this.worker.postMessage({ ...read, id })
+    })
+  }
+
+  async close(): Promise<void> {
+    await this.worker.terminate()
+    for (const id of this.waiting.keys()) this.settle(id)?.reject(new Error('the reader is closed'))
+  }
+
+  private settle(id: number): Waiting | undefined {
+    const waiting = this.waiting.get(id)
+    this.waiting.delete(id)
+    if (this.waiting.size === 0) this.worker.unref()
+    return waiting
+  }
+}

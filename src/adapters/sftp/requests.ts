@@ -1,0 +1,69 @@
+import { UploadError } from '../../core/errors.js'
+import { refusal } from './status.js'
+
+type Answer<T> = (error: Error | null | undefined, value: T) => void
+
+interface Asked {
+  readonly reject: (error: UploadError) => void
+  /** Closing and renaming may take minutes on object stores. */
+  readonly slow: boolean
+}
+
+/** How many times longer than the stall time-out a slow request may take. */
+const SLOW_FACTOR = 5
+
+/**
+ * The requests of one session. ssh2 settles what is in flight when a connection ends, and never settles what is asked
+ * afterwards (mscdex/ssh2 #1490): here everything is refused then. Silence for longer than the stall time-out while
+ * something is in flight ends the session.
+ */
+export class Requests {
+  private readonly asked = new Set<Asked>()
+  private endedWith: UploadError | undefined
+  private quietSince = 0
+  private readonly watch: NodeJS.Timeout
+
+  constructor(
+    private readonly stallTimeoutMs: number,
+    private readonly onStall: (error: UploadError) => void
+  ) {
+    this.watch = setInterval(() => this.endIfStalled(), Math.min(1000, stallTimeoutMs / 4)).unref()
+  }
+
+  /** @throws UploadError the server's refusal, `connection-lost`, or `stalled`. */
+  ask<T>(doing: string, request: (answer: Answer<T>) => void, slow = false): Promise<T> {
+    return new Promise((resolve, reject) => {
+      if (this.endedWith !== undefined) {
+        reject(new UploadError(this.endedWith.code, `${doing}: ${this.endedWith.message}`))
+        return
+      }
+      const asked = { reject, slow }
+      if (this.asked.size === 0) this.quietSince = performance.now()
+      this.asked.add(asked)
+      request((error, value) => {
+        if (!this.asked.delete(asked)) return
+        this.quietSince = performance.now()
+        if (error) reject(refusal(error, doing))
+        else resolve(value)
+      })
+    })
+  }
+
+  /** Refuses everything that is in flight and all that is asked later. */
+  end(error: UploadError): void {
+    if (this.endedWith !== undefined) return
+    this.endedWith = error
+    clearInterval(this.watch)
+    for (const { reject } of this.asked) reject(error)
+    this.asked.clear()
+  }
+
+  private endIfStalled(): void {
+    if (this.asked.size === 0) return
+    const isSlow = [...this.asked].some(({ slow }) => slow)
+    const limitMs = this.stallTimeoutMs * (isSlow ? SLOW_FACTOR : 1)
+    const quietMs = performance.now() - this.quietSince
+    if (quietMs <= limitMs) return
+    this.onStall(new UploadError('stalled', `the server has been silent for ${Math.round(quietMs / 1000)} s`))
+  }
+}

@@ -1,0 +1,31 @@
+import { isFeatureAvailable, restoreCache, saveCache } from '@actions/cache'
+import { META_NAME } from './state-directory.js'
+
+/** What a cache process is told to do, in the working directory that it was started in. */
+export type CacheOperation =
+  | { readonly operation: 'save'; readonly key: string }
+  | { readonly operation: 'restore'; readonly key: string; readonly prefixes: readonly string[] }
+
+/** `done`: saved, or restored; `nothing`: no entry was found; `unavailable`: there is no cache service. */
+export type CacheAnswer = 'done' | 'nothing' | 'unavailable'
+
+/** The environment variable that makes the bundle a cache process. */
+export const OPERATION_VARIABLE = 'RESUMABLE_SFTP_UPLOAD_CACHE'
+
+/**
+ * Saves or restores `.upload.meta` with the Actions cache. The client hides most failures: those it prints as warnings,
+ * some it throws, and a save that failed gives -1.
+ *
+ * @throws Error
+ */
+export async function runCacheOperation(task: CacheOperation): Promise<CacheAnswer> {
+  // The client checks for the address only, and throws later.
+  if (!isFeatureAvailable() || !process.env.ACTIONS_RUNTIME_TOKEN) return 'unavailable'
+  if (task.operation === 'restore') {
+    const matched = await restoreCache([META_NAME], task.key, [...task.prefixes], undefined, true)
+    return matched === undefined ? 'nothing' : 'done'
+  }
+  const id = await saveCache([META_NAME], task.key, undefined, true)
+  if (id === -1) throw new Error('the entry was not saved')
+  return 'done'
+}

@@ -1,0 +1,7 @@
+import type { StateStore } from '../../engine/ports.js'
+
+/** Keeps nothing: every run starts from zero. */
+export const noStore: StateStore = {
+  load: () => Promise.resolve(undefined),
+  save: () => Promise.resolve()
+}

@@ -1,0 +1,19 @@
+import { OPERATION_VARIABLE, runCacheOperation, type CacheOperation } from './cache-operation.js'
+
+/** Whether this process was started to do one cache operation. */
+export function isCacheProcess(): boolean {
+  return process.env[OPERATION_VARIABLE] !== undefined
+}
+
+/** Does the operation and tells the parent; ends the process, whatever the client has left open. */
+export async function serveCacheOperation(): Promise<void> {
+  let message: { answer?: string; reason?: string }
+  try {
+    // Written by the parent, which is this same program.
+    const task = JSON.parse(process.env[OPERATION_VARIABLE] ?? '') as CacheOperation
+    message = { answer: await runCacheOperation(task) }
+  } catch (error) {
+    message = { reason: error instanceof Error ? error.message : String(error) }
+  }
+  process.send?.(message, () => process.exit(0))
+}

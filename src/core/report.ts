@@ -1,0 +1,56 @@
+import type { UploadError } from './errors.js'
+import type { PlannedFile } from './plan.js'
+
+/** What became of one file. */
+export interface FileResult {
+  readonly file: PlannedFile
+  /** `failed` covers every file that is not in place, whatever the cause. */
+  readonly status: 'uploaded' | 'skipped' | 'failed'
+  /** Bytes that this attempt sent and the server acknowledged; a byte sent twice counts twice. */
+  readonly sentBytes: number
+  /** Bytes of the file that an earlier attempt had put on the server and that this one kept. */
+  readonly reusedBytes: number
+  /** Milliseconds from the first request for this file to its result. */
+  readonly elapsedMs: number
+  /** Of the whole file, in hexadecimal, where it is known without reading the file again. */
+  readonly sha256?: string | undefined
+  readonly error?: UploadError | undefined
+  /** Bytes that a re-run finds on the server and can keep; for a failed file. */
+  readonly continuesWith?: number | undefined
+}
+
+/** What an attempt did, file by file, in the order of the plan. */
+export interface Report {
+  readonly results: readonly FileResult[]
+  /** Milliseconds. */
+  readonly elapsedMs: number
+}
+
+export interface Totals {
+  readonly uploaded: number
+  readonly resumed: number
+  readonly skipped: number
+  readonly failed: number
+  /** Bytes of all planned files. */
+  readonly bytes: number
+  readonly sentBytes: number
+  readonly reusedBytes: number
+  /** Bytes that a re-run does not have to send again, of files that are not in place yet. */
+  readonly continuesWith: number
+}
+
+export function totalsOf(results: readonly FileResult[]): Totals {
+  const count = (wanted: (result: FileResult) => boolean) => results.filter(wanted).length
+  const sum = (bytes: (result: FileResult) => number) =>
+    results.reduce((total, result) => total + bytes(result), 0)
+  return {
+    uploaded: count(({ status }) => status === 'uploaded'),
+    resumed: count(({ status, reusedBytes }) => status === 'uploaded' && reusedBytes > 0),
+    skipped: count(({ status }) => status === 'skipped'),
+    failed: count(({ status }) => status === 'failed'),
+    bytes: sum(({ file }) => file.size),
+    sentBytes: sum(({ sentBytes }) => sentBytes),
+    reusedBytes: sum(({ reusedBytes }) => reusedBytes),
+    continuesWith: sum(({ continuesWith }) => continuesWith ?? 0)
+  }
+}

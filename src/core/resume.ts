@@ -1,0 +1,92 @@
+import { blockRange } from './blocks.js'
+import { identityDifference, type Identity, type VerifyMode } from './identity.js'
+import type { Ledger } from './ledger.js'
+import { formatBytes } from './quantities.js'
+
+/** What the server says of a file: `size` in bytes, `mtime` in seconds since 1970 (SFTP version 3 knows no more). */
+export interface RemoteStat {
+  readonly size: number
+  readonly mtime: number
+  readonly mode: number
+  readonly isDirectory: boolean
+}
+
+/** What an earlier attempt left, in `.upload.meta` or in memory. */
+export interface UploadRecord {
+  readonly partId: string
+  readonly identity: Identity
+  readonly ledger: Ledger
+  /** Set before the part file is renamed: the answer to a rename can be lost. */
+  readonly publishing?: boolean | undefined
+  /** What the server said of the target after the rename. */
+  readonly published?: { readonly size: number; readonly mtime: number } | undefined
+}
+
+export type ResumeDecision =
+  | { readonly action: 'skip'; readonly why: string }
+  | { readonly action: 'start'; readonly why: string; readonly discard: boolean }
+  | { readonly action: 'continue'; readonly why: string }
+  /** The rename may have happened: the target has to be read to know. */
+  | { readonly action: 'confirm'; readonly why: string }
+
+export interface ResumeEvidence {
+  /** Of today's local file. */
+  readonly identity: Identity
+  readonly verify: VerifyMode
+  readonly record: UploadRecord | undefined
+  /** Of the recorded part file, if it is there. */
+  readonly part: RemoteStat | undefined
+  /** Of the target, if it is there. */
+  readonly target: RemoteStat | undefined
+}
+
+/**
+ * Decides how a file's upload goes on. The record's ledger holds only blocks whose digest today's local file still
+ * has; those that lie beyond the part file's end are taken out of it here.
+ *
+ * `discard` tells that the recorded part file is there and of no more use.
+ */
+export function decideResume({ identity, verify, record, part, target }: ResumeEvidence): ResumeDecision {
+  if (record === undefined) return { action: 'start', why: 'no earlier upload is known', discard: false }
+  const discard = part?.isDirectory === false
+
+  if (record.published !== undefined && record.ledger.complete() && record.identity.size === identity.size) {
+    const { size, mtime } = record.published
+    if (target?.size === size && target.mtime === mtime && !target.isDirectory) {
+      return { action: 'skip', why: 'it is in place and unchanged' }
+    }
+    const found = target === undefined ? 'is gone' : 'is not the one that was published'
+    return { action: 'start', why: `the file on the server ${found}`, discard }
+  }
+
+  const difference = identityDifference(record.identity, identity, verify)
+  if (difference !== undefined) return { action: 'start', why: difference, discard }
+  if (record.published !== undefined) {
+    return { action: 'start', why: 'the local file changed since it was published', discard }
+  }
+  if (part === undefined || part.isDirectory) {
+    return record.publishing === true && record.ledger.complete() && target?.size === identity.size
+      ? { action: 'confirm', why: 'the answer to its rename was lost' }
+      : { action: 'start', why: 'the part file is gone from the server', discard }
+  }
+  if (part.size > identity.size) {
+    const longer = `the part file has ${formatBytes(part.size)}, more than the local file's ${formatBytes(identity.size)}`
+    return { action: 'start', why: longer, discard }
+  }
+
+  forgetBeyond(record.ledger, part.size)
+  const kept = record.ledger.acknowledgedBytes()
+  if (kept === 0 && identity.size > 0)
+    return { action: 'start', why: 'nothing that was sent can be kept', discard }
+  return {
+    action: 'continue',
+    why: `${formatBytes(kept)} of ${formatBytes(identity.size)} are already on the server`
+  }
+}
+
+function forgetBeyond(ledger: Ledger, size: number): void {
+  for (const index of ledger.acknowledged()) {
+    const { offset, length } = blockRange(ledger.fileSize, index)
+    if (offset + length > size) ledger.forget(index)
+  }
+}

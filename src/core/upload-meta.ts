@@ -1,0 +1,129 @@
+import * as v from 'valibot'
+import { blockCount } from './blocks.js'
+import { Ledger } from './ledger.js'
+import type { UploadRecord } from './resume.js'
+
+/** The run that wrote a state, to tell whether it can still be at work. */
+export interface Writer {
+  readonly run: string
+  readonly attempt: number
+  /** Keyed name of the runner; a runner does one job at a time. */
+  readonly runner: string
+}
+
+/** What `.upload.meta` holds: records by the keyed name of their target. */
+export interface UploadMeta {
+  readonly writer: Writer
+  /** The writer has ended: nothing of it is in flight any more. */
+  readonly closed: boolean
+  readonly records: ReadonlyMap<string, UploadRecord>
+}
+
+/**
+ * Whether the run that wrote the state is surely gone. If it is not, two runs could write different versions into
+ * one part file, so its part files are not continued. The attempts of one run, and the jobs of one runner in a run,
+ * come one after the other.
+ */
+export function writerIsGone({ writer, closed }: UploadMeta, me: Writer): boolean {
+  return closed || (writer.run === me.run && (writer.attempt < me.attempt || writer.runner === me.runner))
+}
+
+const natural = v.pipe(v.number(), v.safeInteger(), v.minValue(0))
+
+/** The shape in JSON. `blocks` are ascending ranges, `0-12,14`; `digests` go with them one by one. */
+const storedRecord = v.object({
+  part: v.pipe(v.string(), v.regex(/^[0-9a-f]{8}$/)),
+  size: natural,
+  mtimeMs: v.number(),
+  tail: v.optional(v.string()),
+  blocks: v.string(),
+  digests: v.array(v.string()),
+  recent: v.array(natural),
+  publishing: v.optional(v.boolean()),
+  published: v.optional(v.object({ size: natural, mtime: v.number() }))
+})
+
+const storedMeta = v.object({
+  writer: v.object({ run: v.string(), attempt: natural, runner: v.string() }),
+  closed: v.boolean(),
+  targets: v.record(v.string(), storedRecord)
+})
+
+type StoredRecord = v.InferOutput<typeof storedRecord>
+
+export function formatUploadMeta({ writer, closed, records }: UploadMeta): string {
+  const targets = Object.fromEntries([...records].map(([name, record]) => [name, toStored(record)]))
+  return JSON.stringify({ writer, closed, targets })
+}
+
+/**
+ * Reads what `formatUploadMeta` wrote.
+ *
+ * @throws Error when the text has another shape.
+ */
+export function parseUploadMeta(text: string): UploadMeta {
+  const { writer, closed, targets } = v.parse(storedMeta, JSON.parse(text))
+  const records = Object.entries(targets).map(([name, stored]) => [name, fromStored(stored)] as const)
+  return { writer, closed, records: new Map(records) }
+}
+
+function toStored({ partId, identity, ledger, publishing, published }: UploadRecord): StoredRecord {
+  const blocks = ledger.acknowledged()
+  return {
+    part: partId,
+    size: identity.size,
+    mtimeMs: identity.mtimeMs,
+    tail: identity.tail,
+    blocks: formatRanges(blocks),
+    digests: blocks.map(index => ledger.digestOf(index) ?? ''),
+    recent: [...ledger.recent()],
+    publishing,
+    published
+  }
+}
+
+function fromStored(stored: StoredRecord): UploadRecord {
+  return {
+    partId: stored.part,
+    identity: { size: stored.size, mtimeMs: stored.mtimeMs, tail: stored.tail },
+    ledger: toLedger(stored),
+    publishing: stored.publishing,
+    published: stored.published
+  }
+}
+
+/** Acknowledges the recent blocks last, so that the ledger's order of acknowledgement is the recorded one. */
+function toLedger({ size, blocks, digests, recent }: StoredRecord): Ledger {
+  const indexes = parseRanges(blocks, blockCount(size))
+  if (digests.length !== indexes.length) throw new Error('blocks and digests are not of one length')
+  const digestOf = new Map(indexes.map((index, at) => [index, digests[at]]))
+
+  const ledger = new Ledger(size)
+  for (const index of [...indexes.filter(index => !recent.includes(index)), ...recent]) {
+    const digest = digestOf.get(index)
+    if (digest === undefined) throw new Error('a recent block is not among the acknowledged')
+    ledger.acknowledge(index, digest)
+  }
+  return ledger
+}
+
+function formatRanges(indexes: readonly number[]): string {
+  const ranges: { first: number; last: number }[] = []
+  for (const index of indexes) {
+    const range = ranges.at(-1)
+    if (range?.last === index - 1) range.last = index
+    else ranges.push({ first: index, last: index })
+  }
+  return ranges.map(({ first, last }) => (first === last ? String(first) : `${first}-${last}`)).join(',')
+}
+
+function parseRanges(text: string, count: number): number[] {
+  if (text === '') return []
+  return text.split(',').flatMap(range => {
+    const [, first, last] = /^(\d{1,4})(?:-(\d{1,4}))?$/.exec(range) ?? []
+    const from = Number(first)
+    const to = Number(last ?? first)
+    if (!(from <= to && to < count)) throw new Error(`blocks has a range that is none: ${range.slice(0, 20)}`)
+    return Array.from({ length: to - from + 1 }, (_, index) => from + index)
+  })
+}

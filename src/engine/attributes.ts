@@ -1,0 +1,37 @@
+import { isTransient, toUploadError } from '../core/errors.js'
+import type { RemoteStat } from '../core/resume.js'
+import type { RecordedTask } from './file-progress.js'
+import type { Remote } from './ports.js'
+
+const PERMISSIONS = 0o7777
+
+/**
+ * Gives the part file the mode and the mtime that its target is to have, where they differ. Best effort: a refusal is
+ * one warning a run. Returns what the server then says of the part file.
+ */
+export async function setAttributes(
+  { source, attempt }: RecordedTask,
+  remote: Remote,
+  path: string,
+  part: RemoteStat
+): Promise<RemoteStat> {
+  const { settings, traits, world } = attempt
+  const mode = settings.fileMode ?? source.mode
+  const mtime = settings.preserveMtime ? Math.floor(source.mtimeMs / 1000) : undefined
+  const wanted = {
+    ...(mode !== undefined && mode !== (part.mode & PERMISSIONS) ? { mode } : {}),
+    ...(mtime !== undefined && mtime !== part.mtime ? { mtime } : {})
+  }
+  if (Object.keys(wanted).length === 0 || traits.refusesAttributes) return part
+  try {
+    await remote.setAttributes(path, wanted)
+    return { ...part, ...wanted }
+  } catch (error) {
+    if (isTransient(error)) throw error
+    traits.refusesAttributes = true
+    const { message } = toUploadError(error, 'server-failure', `set attributes of ${path}`)
+    const text = `The server does not set permissions or times of files (${message}); they stay as it makes them.`
+    world.emit({ type: 'warning', text })
+    return part
+  }
+}

@@ -1,0 +1,101 @@
+import { openSealed, sealText, type StateKeys } from '../core/seal.js'
+import {
+  formatUploadMeta,
+  parseUploadMeta,
+  writerIsGone,
+  type UploadMeta,
+  type Writer
+} from '../core/upload-meta.js'
+import type { UploadRecord } from '../core/resume.js'
+import type { Clock, Emit, StateStore } from './ports.js'
+
+const FIRST_AFTER_MS = 10_000
+
+export interface State {
+  readonly store: StateStore
+  readonly keys: StateKeys
+  readonly writer: Writer
+  /** Milliseconds between two checkpoints; 0: only at the end. */
+  readonly intervalMs: number
+}
+
+/**
+ * The records that earlier attempts left, by the keyed name of their target. Without those that cannot be trusted: a
+ * state that does not open is one warning, and part files that another run may still be writing are left alone.
+ */
+export async function loadRecords(
+  { store, keys, writer }: State,
+  emit: Emit
+): Promise<Map<string, UploadRecord>> {
+  const sealed = await store.load()
+  if (sealed === undefined) return new Map()
+  let meta: UploadMeta
+  try {
+    meta = parseUploadMeta(openSealed(keys, sealed))
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    emit({
+      type: 'warning',
+      text: `The saved .upload.meta does not open (${reason}); every file is looked at anew.`
+    })
+    return new Map()
+  }
+  if (writerIsGone(meta, writer)) return new Map(meta.records)
+  emit({
+    type: 'notice',
+    text: `Run ${meta.writer.run} may still be uploading to this target; its unfinished files are not continued.`
+  })
+  return new Map([...meta.records].filter(([, { published }]) => published !== undefined))
+}
+
+/** Saves the records from time to time and at the end; one save at a time, and none when nothing changed. */
+export class Checkpoints {
+  private saved: string | undefined
+  private saving: Promise<void> = Promise.resolve()
+
+  constructor(
+    private readonly state: State,
+    private readonly records: () => ReadonlyMap<string, UploadRecord>,
+    private readonly clock: Clock
+  ) {}
+
+  /** Until the signal, which also gives up a save that is under way: saves after the first 10 s, or the interval if that is shorter, then at every interval. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { intervalMs } = this.state
+    if (intervalMs === 0) return
+    try {
+      for (let delay = Math.min(FIRST_AFTER_MS, intervalMs); ; delay = intervalMs) {
+        await this.clock.sleep(delay, signal)
+        await this.save(false, signal)
+      }
+    } catch (error) {
+      if (!signal.aborted) throw error
+    }
+  }
+
+  /** The last save: nothing of this run is in flight any more. */
+  close(): Promise<void> {
+    return this.save(true)
+  }
+
+  private save(closed: boolean, signal?: AbortSignal): Promise<void> {
+    this.saving = this.saving.then(async () => {
+      const { store, keys, writer } = this.state
+      const text = formatUploadMeta({ writer, closed, records: this.records() })
+      if (text === this.saved) return
+      await store.save(sealText(keys, text), signal)
+      this.saved = text
+    })
+    return this.saving
+  }
+}
+
+/** The state of a run that was killed, with its end noted; `undefined` when it does not open or has one already. */
+export function closeState(keys: StateKeys, sealed: string): string | undefined {
+  try {
+    const meta = parseUploadMeta(openSealed(keys, sealed))
+    return meta.closed ? undefined : sealText(keys, formatUploadMeta({ ...meta, closed: true }))
+  } catch {
+    return undefined
+  }
+}

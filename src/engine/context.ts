@@ -1,0 +1,52 @@
+import type { VerifyMode } from '../core/identity.js'
+import type { BlockQueue } from './block-queue.js'
+import type { Directories } from './directories.js'
+import type { Lanes } from './lanes.js'
+import type { Clock, Connect, Emit, OpenSource } from './ports.js'
+import type { StaleParts } from './stale-parts.js'
+
+/** All that the engine needs of the world. */
+export interface World {
+  readonly connect: Connect
+  readonly openSource: OpenSource
+  readonly clock: Clock
+  /** From 0 to 1. */
+  readonly random: () => number
+  /** 8 hexadecimal digits, drawn anew each time. */
+  readonly newId: () => string
+  readonly emit: Emit
+}
+
+export interface UploadSettings {
+  readonly verify: VerifyMode
+  /** The most connections. */
+  readonly connections: number
+  /** Attempts in a row without progress that may follow the first. */
+  readonly retries: number
+  /** Permission bits of every file; `undefined`: those of the local file. */
+  readonly fileMode: number | undefined
+  /** Permission bits of directories that are made; `undefined`: the server's default. */
+  readonly dirMode: number | undefined
+  readonly preserveMtime: boolean
+}
+
+/** What was found out about the server by what it answered; holds for the rest of the run. */
+export interface ServerTraits {
+  /** A part file takes only one writer. */
+  oneLane: boolean
+  /** Requests of one file may be sent without waiting for the answer to the one before. */
+  inOrder: boolean
+  /** Attributes were refused once, and that was said. */
+  refusesAttributes: boolean
+}
+
+/** What the upload of each file shares with the others of the attempt. */
+export interface Attempt {
+  readonly world: World
+  readonly settings: UploadSettings
+  readonly traits: ServerTraits
+  readonly lanes: Lanes
+  readonly queue: BlockQueue
+  readonly directories: Directories
+  readonly staleParts: StaleParts
+}

@@ -1,0 +1,40 @@
+import { isTransient, UploadError } from '../core/errors.js'
+import { parentOf } from '../core/plan.js'
+import type { Remote } from './ports.js'
+
+/** Makes each directory of the server once, parents first, those that do not depend on each other at the same time. */
+export class Directories {
+  private readonly known = new Map<string, Promise<void>>()
+
+  constructor(private readonly mode: number | undefined) {}
+
+  /** Makes the directory and those above it where they are missing. @throws UploadError when one cannot be made. */
+  ensure(remote: Remote, directory: string | undefined): Promise<void> {
+    if (directory === undefined) return Promise.resolve()
+    const known = this.known.get(directory)
+    if (known !== undefined) return known
+    const ensuring = this.makeIfMissing(remote, directory)
+    this.known.set(directory, ensuring)
+    ensuring.catch(() => this.known.delete(directory))
+    return ensuring
+  }
+
+  private async makeIfMissing(remote: Remote, directory: string): Promise<void> {
+    if (await isDirectory(remote, directory)) return
+    await this.ensure(remote, parentOf(directory))
+    try {
+      await remote.makeDirectory(directory, this.mode)
+    } catch (error) {
+      // Another run may have made it in between; SFTP version 3 has no status code for that.
+      if (isTransient(error) || !(await isDirectory(remote, directory))) throw error
+    }
+  }
+}
+
+async function isDirectory(remote: Remote, path: string): Promise<boolean> {
+  const stat = await remote.stat(path)
+  if (stat?.isDirectory === false) {
+    throw new UploadError('wrong-type', `make the directory ${path}: a file of that name is in its place`)
+  }
+  return stat !== undefined
+}

@@ -1,0 +1,37 @@
+import type { PlannedFile } from '../core/plan.js'
+import type { UploadRecord } from '../core/resume.js'
+import type { Attempt } from './context.js'
+import type { Lane } from './lane.js'
+import type { Source } from './ports.js'
+
+/** One planned file on its way, over all attempts of a run. */
+export interface FileProgress {
+  readonly file: PlannedFile
+  /** What is known of its upload: from an earlier run, then from this one. */
+  record: UploadRecord | undefined
+  /** The mtime of the local file whose bytes every acknowledged block is known to have. */
+  provenMtimeMs: number | undefined
+  /** Bytes that the server acknowledged in this run. */
+  sentBytes: number
+  /** Bytes of an earlier run that this one keeps. */
+  reusedBytes: number
+  /** When its first attempt began. */
+  startedMs: number | undefined
+  /** Blocks and files that reached the server for good, to tell whether an attempt made progress. */
+  steps: number
+  /** It was sent again from the start because the server's bytes turned out to be wrong; that happens once. */
+  sentAgain: boolean
+}
+
+/** A file on its way within an attempt: with its open source, and a lane for all that is not a block. */
+export interface FileTask {
+  readonly progress: FileProgress
+  readonly source: Source
+  readonly lane: Lane
+  readonly attempt: Attempt
+}
+
+/** A task whose upload has a record: every one after its decision. */
+export interface RecordedTask extends FileTask {
+  readonly record: UploadRecord
+}

@@ -1,0 +1,129 @@
+import { isTransient, toUploadError, UploadError } from '../core/errors.js'
+import { formatCount } from '../core/quantities.js'
+import { Lane } from './lane.js'
+import type { Connect, Emit } from './ports.js'
+import type { BlockQueue } from './block-queue.js'
+
+/** Small files on their way over one lane at once. */
+const FILES_PER_LANE = 256
+
+export interface LanesSettings {
+  readonly connect: Connect
+  /** The most connections. */
+  readonly connections: number
+  readonly queue: BlockQueue
+  readonly emit: Emit
+  readonly signal: AbortSignal
+}
+
+/** The lanes of one attempt: the first is there from the start, others join while there is work for them. */
+export class Lanes {
+  private readonly live = new Set<Lane>()
+  private joining = 0
+  private refused = false
+  private closed = false
+  private lastEnd: UploadError | undefined
+  private readonly waiting: (() => void)[] = []
+
+  private constructor(private readonly settings: LanesSettings) {}
+
+  /** Connects the first lane. @throws UploadError as `Connect` does. */
+  static async open(settings: LanesSettings): Promise<Lanes> {
+    const lanes = new Lanes(settings)
+    await lanes.add()
+    return lanes
+  }
+
+  /** Opens lanes in the background until there are `wanted`. One that is refused means fewer lanes, not a failure. */
+  grow(wanted: number): void {
+    const most = Math.min(wanted, this.settings.connections)
+    while (!this.refused && !this.closed && this.live.size + this.joining < most) {
+      this.joining++
+      void this.add()
+        .catch((error: unknown) => this.noteRefusal(error))
+        .finally(() => this.joining--)
+    }
+  }
+
+  get count(): number {
+    return this.live.size
+  }
+
+  /**
+   * Takes the lane with the fewest files for one more, as soon as one has room for it. Give it back with `release`.
+   *
+   * @throws UploadError why the last lane ended, when there is none.
+   */
+  async take(): Promise<Lane> {
+    for (;;) {
+      const lane = this.least()
+      if (lane.files < Math.min(FILES_PER_LANE, lane.remote.maxOpenFiles)) {
+        lane.files++
+        return lane
+      }
+      await new Promise<void>(resolve => this.waiting.push(resolve))
+    }
+  }
+
+  release(lane: Lane): void {
+    lane.files--
+    this.waiting.shift()?.()
+  }
+
+  /** The lane itself while it lives, else another one. @throws UploadError when none is left. */
+  livingOr(lane: Lane): Lane {
+    return lane.ended === undefined ? lane : this.least()
+  }
+
+  close(): void {
+    this.closed = true
+    for (const lane of this.live) lane.remote.close()
+  }
+
+  private least(): Lane {
+    let least: Lane | undefined
+    for (const lane of this.live) if (least === undefined || lane.files < least.files) least = lane
+    if (least === undefined)
+      throw this.lastEnd ?? new UploadError('connection-lost', 'the connection is closed')
+    return least
+  }
+
+  private async add(): Promise<void> {
+    const { connect, signal, queue, emit } = this.settings
+    const remote = await connect(signal)
+    if (this.closed) {
+      remote.close()
+      return
+    }
+    const lane = new Lane(remote)
+    this.live.add(lane)
+    this.wakeAll()
+    void remote.ended.then(error => this.leave(lane, error))
+    emit({ type: 'connected', lanes: this.live.size })
+    void queue.serve(lane)
+  }
+
+  private leave(lane: Lane, error: UploadError): void {
+    this.live.delete(lane)
+    this.lastEnd = error
+    this.wakeAll()
+    if (this.closed || this.live.size === 0) return
+    const left = formatCount(this.live.size, 'connection')
+    this.settings.emit({ type: 'notice', text: `One connection ended (${error.message}); ${left} left.` })
+  }
+
+  private noteRefusal(error: unknown): void {
+    if (this.closed || this.refused) return
+    this.refused = true
+    const { message } = toUploadError(error, 'connection-lost', 'connect')
+    const going = formatCount(Math.max(1, this.live.size), 'connection')
+    const text = isTransient(error)
+      ? `The server takes no further connection`
+      : `A further connection was refused`
+    this.settings.emit({ type: 'notice', text: `${text} (${message}); going on with ${going}.` })
+  }
+
+  private wakeAll(): void {
+    for (const wake of this.waiting.splice(0)) wake()
+  }
+}

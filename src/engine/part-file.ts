@@ -1,0 +1,49 @@
+import { UploadError } from '../core/errors.js'
+import type { Lane } from './lane.js'
+import type { RemoteFile } from './ports.js'
+
+/** The unfinished file on the server, open for writing through one handle of each lane that takes its blocks. */
+export class PartFile {
+  private readonly handles = new Map<Lane, RemoteFile>()
+
+  constructor(
+    readonly path: string,
+    readonly home: Lane,
+    handle: RemoteFile
+  ) {
+    this.handles.set(home, handle)
+  }
+
+  handleOf(lane: Lane): RemoteFile | undefined {
+    return this.handles.get(lane)
+  }
+
+  /** `handle` was opened by the lane and is proven to write into the same file. */
+  join(lane: Lane, handle: RemoteFile): void {
+    this.handles.set(lane, handle)
+  }
+
+  /** Why nobody can write into it any more; `undefined` while a lane with a handle lives. */
+  get lost(): UploadError | undefined {
+    for (const lane of this.handles.keys()) if (lane.ended === undefined) return undefined
+    return this.home.ended
+  }
+
+  /**
+   * Puts it on the server's disk where that is offered, and closes the handles of all living lanes.
+   *
+   * @throws UploadError what the first refused close said; the others are closed all the same.
+   */
+  async close(): Promise<void> {
+    const living = [...this.handles].filter(([lane]) => lane.ended === undefined)
+    this.handles.clear()
+    const closings = await Promise.allSettled(
+      living.map(async ([, handle], at) => {
+        // One sync covers what all handles wrote: everything was acknowledged before.
+        const synced = at === 0 ? handle.sync() : Promise.resolve()
+        await Promise.all([synced, handle.close()])
+      })
+    )
+    for (const closing of closings) if (closing.status === 'rejected') throw closing.reason
+  }
+}

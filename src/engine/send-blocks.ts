@@ -1,0 +1,54 @@
+import { UploadError } from '../core/errors.js'
+import { Ledger } from '../core/ledger.js'
+import type { RemoteStat } from '../core/resume.js'
+import { remember } from './decide.js'
+
+import type { OpenedPart } from './open-part.js'
+import { transfer } from './transfer.js'
+import { verify } from './verify.js'
+
+/**
+ * Sends what the part file misses, closes it and verifies it. Returns what the server says of it.
+ *
+ * @throws UploadError, JoinSpoiledPart
+ */
+export async function sendBlocks({ part, task }: OpenedPart): Promise<RemoteStat> {
+  const { progress, source, record, lane, attempt } = task
+  const { ledger } = record
+  const { emit, random } = attempt.world
+  const kept = ledger.acknowledged()
+  try {
+    await transfer(
+      {
+        source,
+        ledger,
+        part,
+        oneLane: attempt.traits.oneLane,
+        onAcknowledged: bytes => {
+          progress.sentBytes += bytes
+          emit({ type: 'acknowledged', file: progress.file, bytes })
+        },
+        onBlock: () => {
+          progress.steps++
+        }
+      },
+      attempt.queue
+    )
+  } catch (error) {
+    await part.close().catch(() => undefined)
+    // Some servers acknowledge a short write when their disk is full.
+    if (error instanceof UploadError && error.code === 'no-space') ledger.forgetRecent(lane.remote.window)
+    throw error
+  }
+  try {
+    await part.close()
+  } catch (error) {
+    // What a server acknowledged before it refused the close is worth nothing.
+    if (error instanceof UploadError && error.code !== 'connection-lost' && error.code !== 'stalled') {
+      remember(task, { ...record, ledger: new Ledger(source.size) })
+    }
+    throw error
+  }
+  const { remote } = attempt.lanes.livingOr(lane)
+  return verify({ remote, path: part.path, source, mode: attempt.settings.verify, kept, random, emit })
+}

@@ -1,0 +1,162 @@
+import { blockRange, splitRange } from '../core/blocks.js'
+import { isTransient, toUploadError } from '../core/errors.js'
+import type { Digest, Ledger } from '../core/ledger.js'
+import type { BlockQueue, BlockSupply } from './block-queue.js'
+import { joinPart, JoinSpoiledPart } from './join-part.js'
+import type { Lane } from './lane.js'
+import type { PartFile } from './part-file.js'
+import type { RemoteFile, Source } from './ports.js'
+
+export interface TransferTask {
+  readonly source: Source
+  readonly ledger: Ledger
+  readonly part: PartFile
+  /** Only the lane that opened the part file writes into it. */
+  readonly oneLane: boolean
+  readonly onAcknowledged: (bytes: number) => void
+  readonly onBlock: () => void
+}
+
+/**
+ * Sends the missing blocks of a file over all lanes that can take them, and enters each into the ledger when the
+ * server acknowledged it. Nothing is in flight any more when it returns or throws.
+ *
+ * @throws UploadError the first permanent failure, or why the last lane with a handle ended.
+ * @throws JoinSpoiledPart when the file has to be sent again, over one lane.
+ */
+export async function transfer(task: TransferTask, queue: BlockQueue): Promise<void> {
+  const blocks = new MissingBlocks(task, queue)
+  queue.add(blocks)
+  try {
+    await blocks.done
+  } finally {
+    queue.remove(blocks)
+  }
+}
+
+class MissingBlocks implements BlockSupply {
+  readonly done: Promise<void>
+  private readonly waiting: number[]
+  private readonly unfit = new Set<Lane>()
+  private inFlight = 0
+  private failure: Error | undefined
+  private settle: () => void = () => undefined
+
+  constructor(
+    private readonly task: TransferTask,
+    private readonly queue: BlockQueue
+  ) {
+    this.waiting = task.ledger.missing()
+    this.done = new Promise((resolve, reject) => {
+      this.settle = () => {
+        if (this.inFlight > 0) return
+        if (this.failure !== undefined) reject(this.failure)
+        else if (this.waiting.length === 0) resolve()
+      }
+    })
+    this.watch(task.part.home)
+    this.settle()
+  }
+
+  take(lane: Lane): number | undefined {
+    if (this.failure !== undefined || !this.mayWrite(lane)) return undefined
+    const block = this.waiting.shift()
+    if (block !== undefined) this.inFlight++
+    return block
+  }
+
+  async send(lane: Lane, block: number): Promise<void> {
+    try {
+      const handle = this.task.part.handleOf(lane) ?? (await this.join(lane))
+      const answer = await this.handOver(lane, handle, block)
+      void this.enter(lane, block, answer)
+    } catch (error) {
+      this.giveBack(lane, block, error)
+    }
+  }
+
+  /** A lane without a handle may join when there is an acknowledged block for it to read back. */
+  private mayWrite(lane: Lane): boolean {
+    const { part, oneLane, ledger } = this.task
+    if (part.handleOf(lane) !== undefined) return true
+    return !oneLane && !this.unfit.has(lane) && ledger.acknowledgedBytes() > 0
+  }
+
+  private async join(lane: Lane): Promise<RemoteFile> {
+    const { part, ledger, source } = this.task
+    const handle = await joinPart(lane.remote, part.path, ledger, source)
+    part.join(lane, handle)
+    this.watch(lane)
+    return handle
+  }
+
+  private watch(lane: Lane): void {
+    void lane.remote.ended.then(() => {
+      this.failure ??= this.task.part.lost
+      this.settle()
+    })
+  }
+
+  /** Hands over every chunk of the block; what it returns waits for all answers. */
+  private async handOver(lane: Lane, handle: RemoteFile, block: number): Promise<() => Promise<Digest>> {
+    const { source, ledger, onAcknowledged } = this.task
+    const range = blockRange(ledger.fileSize, block)
+    const stream = source.stream(range)
+    const answers: Promise<void>[] = []
+    let offset = range.offset
+    try {
+      for await (const slice of stream.slices) {
+        for (const chunk of splitRange({ offset: 0, length: slice.length }, lane.remote.chunkSize)) {
+          const bytes = slice.subarray(chunk.offset, chunk.offset + chunk.length)
+          const { acknowledged } = await lane.send(handle, bytes, offset + chunk.offset)
+          const answer = acknowledged.then(() => {
+            onAcknowledged(chunk.length)
+          })
+          answer.catch(() => undefined)
+          answers.push(answer)
+        }
+        offset += slice.length
+      }
+    } catch (error) {
+      await Promise.allSettled(answers)
+      throw error
+    }
+    return async () => {
+      await Promise.allSettled(answers)
+      await Promise.all(answers)
+      return stream.digest()
+    }
+  }
+
+  private async enter(lane: Lane, block: number, answer: () => Promise<Digest>): Promise<void> {
+    const { ledger, onBlock } = this.task
+    try {
+      const digest = await answer()
+      const isFirst = ledger.acknowledgedBytes() === 0
+      ledger.acknowledge(block, digest)
+      this.inFlight--
+      onBlock()
+      if (isFirst) this.queue.changed()
+      this.settle()
+    } catch (error) {
+      this.giveBack(lane, block, error)
+    }
+  }
+
+  /** The block of a lost lane, or of one that cannot join, waits for another; any other failure is the file's. */
+  private giveBack(lane: Lane, block: number, error: unknown): void {
+    const { part } = this.task
+    this.inFlight--
+    if (error instanceof JoinSpoiledPart) {
+      this.failure ??= error
+    } else if (lane.ended !== undefined || isTransient(error) || part.handleOf(lane) === undefined) {
+      this.unfit.add(lane)
+      this.waiting.unshift(block)
+      this.failure ??= part.lost
+      this.queue.changed()
+    } else {
+      this.failure ??= toUploadError(error, 'server-failure', `write ${part.path}`)
+    }
+    this.settle()
+  }
+}

@@ -1,0 +1,113 @@
+import { blockCount } from '../core/blocks.js'
+import { UploadError } from '../core/errors.js'
+import { partPath } from '../core/identity.js'
+import { parentOf } from '../core/plan.js'
+import type { RemoteStat } from '../core/resume.js'
+import { setAttributes } from './attributes.js'
+import type { Attempt } from './context.js'
+import { decide, remember, startOver } from './decide.js'
+import type { FileProgress, RecordedTask } from './file-progress.js'
+import { JoinSpoiledPart } from './join-part.js'
+import type { Lane } from './lane.js'
+import { createPart, reopenPart } from './open-part.js'
+import { seamRanges } from './prove.js'
+import { publish } from './publish.js'
+import { holdsSameBytes } from './same-bytes.js'
+import { sendBlocks } from './send-blocks.js'
+import { sendWhole } from './send-whole.js'
+
+/**
+ * Brings one file to the server: decide → transfer → verify → publish. What is reached stays in `progress`, for the
+ * next attempt.
+ *
+ * @throws UploadError
+ */
+export async function uploadFile(
+  progress: FileProgress,
+  lane: Lane,
+  attempt: Attempt
+): Promise<'uploaded' | 'skipped'> {
+  const source = await attempt.world.openSource(progress.file)
+  try {
+    await attempt.directories.ensure(lane.remote, parentOf(progress.file.remote))
+    const { decision, task } = await decide({ progress, source, lane, attempt })
+    switch (decision.action) {
+      case 'skip':
+        return 'skipped'
+      case 'confirm':
+        if (!(await wasPublished(task)))
+          await sendAndPublish(await startOver(task, 'its rename did not happen'), false)
+        break
+      case 'start':
+      case 'continue':
+        await sendAgainIfWrong(task, decision.action === 'continue')
+    }
+    return 'uploaded'
+  } finally {
+    await source.close()
+  }
+}
+
+/** What the server holds can turn out to be wrong: then all of it is sent again, once. */
+async function sendAgainIfWrong(task: RecordedTask, continues: boolean): Promise<void> {
+  const { progress, attempt } = task
+  try {
+    await sendAndPublish(task, continues)
+  } catch (error) {
+    if (error instanceof JoinSpoiledPart) {
+      attempt.traits.oneLane = true
+      await sendAndPublish(await startOver(task, 'this server takes one writer a file'), false)
+    } else if (error instanceof UploadError && error.code === 'not-verified' && !progress.sentAgain) {
+      progress.sentAgain = true
+      await sendAndPublish(await startOver(task, error.message), false)
+    } else {
+      throw error
+    }
+  }
+}
+
+async function sendAndPublish(task: RecordedTask, continues: boolean): Promise<void> {
+  if (!continues && blockCount(task.source.size) <= 1) {
+    await giveFinalName(task, await sendWhole(task))
+  } else {
+    const opened = continues ? await reopenPart(task) : await createPart(task)
+    await giveFinalName(opened.task, await sendBlocks(opened))
+  }
+}
+
+async function giveFinalName(task: RecordedTask, part: RemoteStat): Promise<void> {
+  const { progress, source, record, attempt } = task
+  await source.confirmUnchanged()
+  const { remote } = attempt.lanes.livingOr(task.lane)
+  const target = progress.file.remote
+  const path = partPath(target, record.partId)
+  const attributed = await setAttributes(task, remote, path, part)
+  remember(task, { ...record, publishing: true })
+  rememberPublished(task, await publish(remote, path, target, attributed))
+  attempt.staleParts.sweep(remote, target)
+}
+
+/** Whether a rename whose answer was lost has happened: only then the target has the local file's head and tail. */
+async function wasPublished(task: RecordedTask): Promise<boolean> {
+  const { progress, source, lane } = task
+  const [file, stat] = await Promise.all([
+    lane.remote.openForReading(progress.file.remote),
+    lane.remote.stat(progress.file.remote)
+  ])
+  try {
+    if (
+      stat === undefined ||
+      !(await holdsSameBytes(file, source, seamRanges(source.size, [], task.attempt.world.random)))
+    )
+      return false
+  } finally {
+    file.close().catch(() => undefined)
+  }
+  rememberPublished(task, stat)
+  return true
+}
+
+function rememberPublished(task: RecordedTask, { size, mtime }: RemoteStat): void {
+  remember(task, { ...task.record, publishing: undefined, published: { size, mtime } })
+  task.progress.steps++
+}

@@ -1,0 +1,210 @@
+import { blockCount } from '../core/blocks.js'
+import { isTransient, toUploadError, UploadError } from '../core/errors.js'
+import type { PlannedFile } from '../core/plan.js'
+import type { FileResult, Report } from '../core/report.js'
+import { keyedName } from '../core/seal.js'
+import { BlockQueue } from './block-queue.js'
+import { Checkpoints, loadRecords, type State } from './checkpoint.js'
+import type { Attempt, ServerTraits, UploadSettings, World } from './context.js'
+import { Directories } from './directories.js'
+import type { FileProgress } from './file-progress.js'
+import { Lanes } from './lanes.js'
+import { retry } from './retry.js'
+import { StaleParts } from './stale-parts.js'
+import { uploadFile } from './upload-file.js'
+
+export interface UploadTask {
+  readonly files: readonly PlannedFile[]
+  /** `user@host:port`, which the names of the records are bound to. */
+  readonly server: string
+  readonly settings: UploadSettings
+  readonly state: State
+  readonly world: World
+  /** Aborted with the reason, an UploadError, when the run is told to stop. */
+  readonly signal: AbortSignal
+}
+
+/** Large files that are on their way at once: more than one, so that the lanes stay full where one ends. */
+const LARGE_AT_ONCE = 3
+const SMALL_AT_ONCE = 1024
+/** A further lane is opened for each of these. */
+const BYTES_PER_LANE = 8 * 1024 * 1024
+const FILES_PER_LANE = 64
+/** How long what is in flight may still be acknowledged after the run was told to stop. */
+const DRAIN_MS = 1_000
+
+/**
+ * Uploads all planned files: makes attempts until each file has a result or no retry is left, and saves checkpoints
+ * meanwhile. Failures are in the report, file by file; it does not throw for them.
+ */
+export async function upload(task: UploadTask): Promise<Report> {
+  const { files, server, settings, state, world, signal } = task
+  const { clock, random, emit } = world
+  const startedMs = clock.now()
+  const nameOf = (file: PlannedFile) => keyedName(state.keys, server, file.remote)
+  const records = await loadRecords(state, emit)
+  const all = files.map(file => newProgress(file, records.get(nameOf(file))))
+  const results = new Map<FileProgress, FileResult>()
+  const finish = (progress: FileProgress, status: FileResult['status'], error?: UploadError) => {
+    const result = resultOf(progress, status, clock.now(), error)
+    results.set(progress, result)
+    emit({ type: 'finished', result })
+  }
+
+  const recorded = () =>
+    new Map(
+      all.flatMap(({ file, record }) => (record === undefined ? [] : [[nameOf(file), record] as const]))
+    )
+  const checkpoints = new Checkpoints(state, recorded, clock)
+  const ended = new AbortController()
+  const checkpointing = checkpoints.run(ended.signal)
+  const run = { ...task, traits: { oneLane: false, inOrder: true, refusesAttributes: false }, finish }
+  const directories = new Directories(settings.dirMode)
+  try {
+    const progress = () => all.reduce((steps, file) => steps + file.steps, 0)
+    await retry({ retries: settings.retries, clock, random, progress, emit, signal }, () => {
+      const pending = all.filter(file => !results.has(file))
+      return attemptUpload(run, pending, directories)
+    })
+  } catch (error) {
+    const cause = toUploadError(signal.aborted ? signal.reason : error, 'server-failure', 'upload')
+    for (const progress of all) if (!results.has(progress)) finish(progress, 'failed', cause)
+  } finally {
+    ended.abort()
+    await checkpointing
+    await checkpoints.close()
+  }
+  return { results: all.flatMap(progress => results.get(progress) ?? []), elapsedMs: clock.now() - startedMs }
+}
+
+interface Run extends UploadTask {
+  readonly traits: ServerTraits
+  readonly finish: (progress: FileProgress, status: FileResult['status'], error?: UploadError) => void
+}
+
+/** One attempt at everything that has no result yet, over its own connections. */
+async function attemptUpload(
+  run: Run,
+  pending: readonly FileProgress[],
+  directories: Directories
+): Promise<void> {
+  const { settings, world, traits, signal } = run
+  signal.throwIfAborted()
+  const queue = new BlockQueue()
+  const { connect, emit, clock } = world
+  const lanes = await Lanes.open({ connect, connections: settings.connections, queue, emit, signal })
+  const staleParts = new StaleParts(clock)
+  const attempt: Attempt = { world, settings, traits, lanes, queue, directories, staleParts }
+
+  const stop = () => {
+    queue.close()
+    void clock.sleep(DRAIN_MS, new AbortController().signal).then(() => lanes.close())
+  }
+  signal.addEventListener('abort', stop)
+  try {
+    lanes.grow(lanesFor(pending))
+    const isLarge = ({ file }: FileProgress) => blockCount(file.size) > 1
+    const upload = (progress: FileProgress) => uploadWhileLanesLive(run, progress, attempt)
+    await Promise.all([
+      forEach(pending.filter(isLarge), LARGE_AT_ONCE, upload),
+      forEach(
+        pending.filter(file => !isLarge(file)),
+        SMALL_AT_ONCE,
+        upload
+      )
+    ])
+    await staleParts.done()
+  } finally {
+    signal.removeEventListener('abort', stop)
+    queue.close()
+    lanes.close()
+  }
+}
+
+/**
+ * Uploads a file over one lane after the other while there is one. A failure that is the file's own is its result.
+ *
+ * @throws UploadError when the cause is shared: no lane is left, the disk is full, the run was told to stop.
+ */
+async function uploadWhileLanesLive(run: Run, progress: FileProgress, attempt: Attempt): Promise<void> {
+  for (;;) {
+    run.signal.throwIfAborted()
+    const lane = await attempt.lanes.take()
+    try {
+      run.finish(progress, await uploadFile(progress, lane, attempt))
+      return
+    } catch (error) {
+      run.signal.throwIfAborted()
+      const failure = toUploadError(error, 'server-failure', `upload ${progress.file.local}`)
+      if (failure.code === 'no-space') throw failure
+      if (!isTransient(failure)) {
+        run.finish(progress, 'failed', failure)
+        return
+      }
+    } finally {
+      attempt.lanes.release(lane)
+    }
+  }
+}
+
+/** Works on up to `atOnce` items at the same time; after a failure nothing new is begun, and it throws when all ended. */
+async function forEach<T>(
+  items: readonly T[],
+  atOnce: number,
+  work: (item: T) => Promise<void>
+): Promise<void> {
+  const left = items.values()
+  let failed = false
+  const worker = async () => {
+    for (const item of left) {
+      if (failed) return
+      try {
+        await work(item)
+      } catch (error) {
+        failed = true
+        throw error
+      }
+    }
+  }
+  const workers = Array.from({ length: Math.min(atOnce, items.length) }, worker)
+  await Promise.allSettled(workers)
+  await Promise.all(workers)
+}
+
+function lanesFor(pending: readonly FileProgress[]): number {
+  const bytes = pending.reduce((sum, { file }) => sum + file.size, 0)
+  return Math.ceil(Math.max(bytes / BYTES_PER_LANE, pending.length / FILES_PER_LANE))
+}
+
+function newProgress(file: PlannedFile, record: FileProgress['record']): FileProgress {
+  return {
+    file,
+    record,
+    provenMtimeMs: undefined,
+    sentBytes: 0,
+    reusedBytes: 0,
+    startedMs: undefined,
+    steps: 0,
+    sentAgain: false
+  }
+}
+
+function resultOf(
+  { file, record, sentBytes, reusedBytes, startedMs }: FileProgress,
+  status: FileResult['status'],
+  nowMs: number,
+  error: UploadError | undefined
+): FileResult {
+  const digest = blockCount(file.size) === 1 && status !== 'failed' ? record?.ledger.digestOf(0) : undefined
+  return {
+    file,
+    status,
+    sentBytes,
+    reusedBytes,
+    elapsedMs: nowMs - (startedMs ?? nowMs),
+    sha256: digest === undefined ? undefined : Buffer.from(digest, 'base64').toString('hex'),
+    error,
+    continuesWith:
+      status === 'failed' && blockCount(file.size) > 1 ? record?.ledger.acknowledgedBytes() : undefined
+  }
+}

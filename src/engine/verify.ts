@@ -1,0 +1,91 @@
+import type { ByteRange } from '../core/blocks.js'
+import { isTransient, UploadError } from '../core/errors.js'
+import { TAIL_LENGTH, type VerifyMode } from '../core/identity.js'
+import type { RemoteStat } from '../core/resume.js'
+import type { Emit, Remote, Source } from './ports.js'
+import { seamRanges } from './prove.js'
+import { holdsSameBytes } from './same-bytes.js'
+
+export interface VerifyTask {
+  readonly remote: Remote
+  /** Of the closed part file. */
+  readonly path: string
+  readonly source: Source
+  readonly mode: VerifyMode
+  /** Blocks that an earlier attempt had sent. */
+  readonly kept: readonly number[]
+  readonly random: () => number
+  readonly emit: Emit
+}
+
+/**
+ * Proves, as far as the mode asks, that the closed part file holds the local file's bytes. A file that kept blocks is
+ * read back at its head, its seams and its tail in every mode. Returns what the server says of the part file.
+ *
+ * @throws UploadError `not-verified` with what was expected and what was found.
+ */
+export async function verify(task: VerifyTask): Promise<RemoteStat> {
+  const { remote, path, source, mode } = task
+  const stat = await remote.stat(path)
+  if (stat?.size !== source.size) {
+    const found = stat === undefined ? 'nothing' : `${stat.size.toLocaleString('en-US')} bytes`
+    const expected = `${source.size.toLocaleString('en-US')} bytes`
+    throw new UploadError(
+      'not-verified',
+      `check ${path}: the server must hold ${expected} and holds ${found}`
+    )
+  }
+  if (mode === 'full') {
+    if (!(await hasDigest(task))) await readBack(task, [{ offset: 0, length: source.size }])
+    return stat
+  }
+  const ranges = task.kept.length > 0 ? seamRanges(source.size, task.kept, task.random) : []
+  if (mode === 'tail') ranges.push(tailOf(source.size))
+  await readBack(task, ranges)
+  return stat
+}
+
+/** The last 1 MiB of a file of that size. */
+export function tailOf(size: number): ByteRange {
+  const length = Math.min(size, TAIL_LENGTH)
+  return { offset: size - length, length }
+}
+
+/** Only a matching digest proves anything: a shell may be refused, faked, or see other paths than SFTP does. */
+async function hasDigest({ remote, path, source }: VerifyTask): Promise<boolean> {
+  const [there, here] = await Promise.all([
+    remote.sha256(path).catch(() => undefined),
+    source.digest({ offset: 0, length: source.size })
+  ])
+  return there === Buffer.from(here, 'base64').toString('hex')
+}
+
+async function readBack(
+  { remote, path, source, mode, emit }: VerifyTask,
+  ranges: readonly ByteRange[]
+): Promise<void> {
+  if (ranges.length === 0) return
+  let same: boolean
+  try {
+    const file = await remote.openForReading(path)
+    try {
+      same = await holdsSameBytes(file, source, ranges)
+    } finally {
+      file.close().catch(() => undefined)
+    }
+  } catch (error) {
+    if (!(error instanceof UploadError) || isTransient(error) || mode === 'tail' || mode === 'full')
+      throw error
+    emit({
+      type: 'warning',
+      text: `The server lets nobody read ${path} (${error.message}); its size is right.`
+    })
+    return
+  }
+  if (!same) {
+    throw new UploadError(
+      'not-verified',
+      `check ${path}: the bytes on the server are not those of the local file`
+    )
+  }
+}

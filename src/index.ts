@@ -1,0 +1,20 @@
+import './esm-dirname.js'
+import * as core from '@actions/core'
+import { isCacheProcess, serveCacheOperation } from './adapters/state/serve-cache-operation.js'
+import { main } from './action/main.js'
+import { isPost, noteMain } from './action/phases.js'
+import { post } from './action/post.js'
+import { stopSignal } from './action/stop-signal.js'
+
+if (isCacheProcess()) {
+  await serveCacheOperation()
+} else if (isPost()) {
+  await post()
+} else {
+  noteMain()
+  try {
+    await main(stopSignal())
+  } catch (error) {
+    core.setFailed(error instanceof Error ? error.message : String(error))
+  }
+}
