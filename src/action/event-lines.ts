@@ -60,6 +60,9 @@ function whatEnded({ code }: UploadError): string {
       return 'The connection was lost'
     case 'stalled':
       return 'The server fell silent'
+    case 'unreachable':
+    case 'unknown-host':
+      return 'The server could not be reached'
     default:
       return 'The attempt ended'
   }

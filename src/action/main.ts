@@ -29,52 +29,55 @@ const clock: Clock = {
   }
 }
 
+const NOTHING: Report = { results: [], elapsedMs: 0 }
+
+/** All that the steps of main share. */
+interface Step {
+  readonly settings: Settings
+  readonly login: Login
+  readonly job: Job
+  readonly log: Log
+  readonly signal: AbortSignal
+}
+
 /** The step: reads the inputs, uploads, and reports. @throws UploadError when not every file is in place. */
 export async function main(signal: AbortSignal): Promise<void> {
-  setOutputs({ results: [], elapsedMs: 0 }, 'incomplete')
+  setOutputs(NOTHING, 'incomplete')
   const settings = readSettings(name => core.getInput(name))
   for (const secret of secretsOf(settings)) core.setSecret(secret)
   const login = readLogin(settings)
-  const job = readJob(process.env)
-  const log = new Log({ output: core, now: clock.now, every })
+  const log = new Log({ output: core, now: () => clock.now(), every })
   try {
-    const files = await planFiles(settings, job, log)
-    const report = await uploadFiles(files, settings, login, job, log, signal)
-    await tellResult(report, settings, log)
+    const step = { settings, login, job: readJob(process.env), log, signal }
+    const files = await planFiles(step)
+    const report = files.length === 0 ? NOTHING : await uploadFiles(files, step)
+    await tellResult(report, step)
   } finally {
     log.close()
   }
 }
 
-async function planFiles(
-  { selection, target }: Settings,
-  { workspace }: Job,
-  log: Log
-): Promise<PlannedFile[]> {
+async function planFiles({ settings, job, log }: Step): Promise<PlannedFile[]> {
+  const { selection, target } = settings
   log.planning()
-  const { files, notices } = await matchFiles({ ...selection, workspace })
-  for (const notice of notices) core.info(notice)
+  const { files, notices } = await matchFiles({ ...selection, workspace: job.workspace })
+  for (const text of notices) log.emit({ type: 'notice', text })
   const planned = planUpload(files, target.remotePath)
-  if (planned.length === 0) reportNoFiles(selection)
+  if (planned.length === 0) reportNoFiles(selection, log)
   return planned
 }
 
-function reportNoFiles({ paths, ifNoFilesFound }: Settings['selection']): void {
+function reportNoFiles({ paths, ifNoFilesFound }: Settings['selection'], log: Log): void {
   const text = `paths: must match at least one file; found none for ${paths.join(', ')}`
   if (ifNoFilesFound === 'error') throw new UploadError('no-files', text)
-  if (ifNoFilesFound === 'warn') core.warning(text)
-  else core.info(text)
+  log.emit({ type: ifNoFilesFound === 'warn' ? 'warning' : 'notice', text })
 }
 
 async function uploadFiles(
   files: readonly PlannedFile[],
-  settings: Settings,
-  { connection, secret }: Login,
-  job: Job,
-  log: Log,
-  signal: AbortSignal
+  { settings, login, job, log, signal }: Step
 ): Promise<Report> {
-  if (files.length === 0) return { results: [], elapsedMs: 0 }
+  const { connection, secret } = login
   if (settings.server.hostKeys.check === 'off') {
     core.warning(
       'host-key-check is off: whoever answers at this address gets the files, and the password if one is given.'
@@ -85,8 +88,7 @@ async function uploadFiles(
     onTrouble: text => {
       core.warning(text)
       noteTrouble()
-    },
-    onLine: core.debug
+    }
   })
   if (state.place !== undefined) noteState(state.place)
 
@@ -115,8 +117,8 @@ async function uploadFiles(
   }
 }
 
-async function tellResult(report: Report, { state }: Settings, log: Log): Promise<void> {
-  const context = { keepsState: state.store !== 'none' }
+async function tellResult(report: Report, { settings, log }: Step): Promise<void> {
+  const context = { keepsState: settings.state.store !== 'none' }
   const { failed } = totalsOf(report.results)
   setOutputs(report)
   log.result(report, context)

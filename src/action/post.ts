@@ -23,7 +23,7 @@ export async function post(): Promise<void> {
       meta
     )
     if (ended !== undefined) await writeMeta(place.directory, ended)
-    const store = cacheStore(place, { isTroubled, onTrouble: core.warning, onLine: core.debug })
+    const store = cacheStore(place, { isTroubled, onTrouble: core.warning })
     if (await store.copyToCache()) core.info('The state of this upload is saved: a re-run continues from it.')
   } catch (error) {
     core.warning(

@@ -1,3 +1,4 @@
+import * as core from '@actions/core'
 import { join } from 'node:path'
 import { deriveStateKeys, keyedName, type StateKeys } from '../core/seal.js'
 import type { State } from '../engine/checkpoint.js'
@@ -27,12 +28,19 @@ export function statePlace(settings: Settings, keys: StateKeys, job: Job): State
   }
 }
 
-export type CacheReports = Pick<CacheStoreSettings, 'isTroubled' | 'onTrouble' | 'onLine'>
+export type CacheReports = Pick<CacheStoreSettings, 'isTroubled' | 'onTrouble'>
 
 /** The cache store of this program, which also runs as its own cache process. */
 export function cacheStore({ directory, cache }: StatePlace, reports: CacheReports): CacheStore {
   const program = process.argv[1] ?? ''
-  return new CacheStore({ directory, keys: cache, program, environment: process.env, ...reports })
+  return new CacheStore({
+    directory,
+    keys: cache,
+    program,
+    environment: process.env,
+    onLine: passOn,
+    ...reports
+  })
 }
 
 /** Everything that checkpoints need. */
@@ -48,4 +56,12 @@ export function openState(
   if (settings.state.store === 'none') return { store: noStore, keys, writer, intervalMs: 0 }
   const place = statePlace(settings, keys, job)
   return { store: cacheStore(place, reports), keys, writer, intervalMs, place }
+}
+
+const MASK = '::add-mask::'
+
+/** What the cache client prints is of use in a debug log only; what it wants masked is masked. */
+function passOn(line: string): void {
+  if (line.startsWith(MASK)) core.setSecret(line.slice(MASK.length))
+  else core.debug(line)
 }

@@ -58,11 +58,15 @@ export function partPath(remotePath: string, id: string): string {
   return `${remotePath}.${id}.part`
 }
 
-/** Matches the names of all part files of a target's name. */
-export function isPartOf(name: string, targetName: string): boolean {
-  return name.startsWith(`${targetName}.`) && /^\.[0-9a-f]{8}\.part$/.test(name.slice(targetName.length))
+const PART_NAME = /^(.+)\.[0-9a-f]{8}\.part$/s
+
+/** The name of the target that a part file of this name belongs to; `undefined` when it is no part file. */
+export function targetOfPart(name: string): string | undefined {
+  return PART_NAME.exec(name)?.[1]
 }
 
+/** No calendar has a date for every number that a file system can hold. */
 function isoTime(milliseconds: number): string {
-  return new Date(milliseconds).toISOString()
+  const date = new Date(milliseconds)
+  return Number.isNaN(date.getTime()) ? `${milliseconds} ms after 1970` : date.toISOString()
 }

@@ -51,7 +51,7 @@ export function planUpload(matches: readonly MatchedFile[], remotePath: string):
   return [...planned.values()].sort((a, b) => (a.remote < b.remote ? -1 : a.remote > b.remote ? 1 : 0))
 }
 
-/** The directory above a remote path; `undefined` above a name alone and above `/`. */
+/** The directory above a remote path; `undefined` for one directly in the login directory or in `/`. */
 export function parentOf(path: string): string | undefined {
   const slash = path.lastIndexOf('/')
   return slash > 0 ? path.slice(0, slash) : undefined

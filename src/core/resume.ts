@@ -65,7 +65,10 @@ export function decideResume({ identity, verify, record, part, target }: ResumeE
     return { action: 'start', why: 'the local file changed since it was published', discard }
   }
   if (part === undefined || part.isDirectory) {
-    return record.publishing === true && record.ledger.complete() && target?.size === identity.size
+    return record.publishing === true &&
+      record.ledger.complete() &&
+      target?.size === identity.size &&
+      !target.isDirectory
       ? { action: 'confirm', why: 'the answer to its rename was lost' }
       : { action: 'start', why: 'the part file is gone from the server', discard }
   }

@@ -113,7 +113,7 @@ export class Lanes {
   }
 
   private noteRefusal(error: unknown): void {
-    if (this.closed || this.refused) return
+    if (this.closed || this.refused || this.settings.signal.aborted) return
     this.refused = true
     const { message } = toUploadError(error, 'connection-lost', 'connect')
     const going = formatCount(Math.max(1, this.live.size), 'connection')

@@ -30,17 +30,18 @@ export class PartFile {
   }
 
   /**
-   * Puts it on the server's disk where that is offered, and closes the handles of all living lanes.
+   * Closes the handles of all living lanes; with `sync`, after the server has put the file on its disk, where it offers
+   * to.
    *
    * @throws UploadError what the first refused close said; the others are closed all the same.
    */
-  async close(): Promise<void> {
+  async close({ sync }: { sync: boolean }): Promise<void> {
     const living = [...this.handles].filter(([lane]) => lane.ended === undefined)
     this.handles.clear()
     const closings = await Promise.allSettled(
       living.map(async ([, handle], at) => {
         // One sync covers what all handles wrote: everything was acknowledged before.
-        const synced = at === 0 ? handle.sync() : Promise.resolve()
+        const synced = sync && at === 0 ? handle.sync() : Promise.resolve()
         await Promise.all([synced, handle.close()])
       })
     )

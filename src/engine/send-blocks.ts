@@ -35,13 +35,13 @@ export async function sendBlocks({ part, task }: OpenedPart): Promise<RemoteStat
       attempt.queue
     )
   } catch (error) {
-    await part.close().catch(() => undefined)
+    await part.close({ sync: false }).catch(() => undefined)
     // Some servers acknowledge a short write when their disk is full.
     if (error instanceof UploadError && error.code === 'no-space') ledger.forgetRecent(lane.remote.window)
     throw error
   }
   try {
-    await part.close()
+    await part.close({ sync: attempt.settings.verify === 'full' })
   } catch (error) {
     // What a server acknowledged before it refused the close is worth nothing.
     if (error instanceof UploadError && error.code !== 'connection-lost' && error.code !== 'stalled') {

@@ -35,7 +35,8 @@ async function send(task: RecordedTask, inOrder: boolean): Promise<RemoteStat> {
   const part = await remote.create(path, attempt.settings.fileMode ?? source.mode)
   const answers = await write(task, part)
   if (!inOrder) await Promise.all(answers)
-  const [stat] = await Promise.all([part.stat(), part.close(), ...answers])
+  const synced = mode === 'full' ? part.sync() : undefined
+  const [stat] = await Promise.all([part.stat(), synced, part.close(), ...answers])
 
   progress.sentBytes += source.size
   progress.steps++

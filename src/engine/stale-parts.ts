@@ -1,8 +1,8 @@
+import { targetOfPart } from '../core/identity.js'
 import { parentOf } from '../core/plan.js'
 import type { Clock, Remote, RemoteEntry } from './ports.js'
 
 const STALE_AFTER_MS = 7 * 24 * 60 * 60 * 1000
-const PART_NAME = /^(.+)\.[0-9a-f]{8}\.part$/
 
 /** Removes part files that uploads of the same target left behind more than 7 days ago; lists a directory only once. */
 export class StaleParts {
@@ -34,7 +34,7 @@ export class StaleParts {
   private async list(remote: Remote, directory: string): Promise<ReadonlyMap<string, RemoteEntry[]>> {
     const byTarget = new Map<string, RemoteEntry[]>()
     for (const entry of await remote.list(directory)) {
-      const target = PART_NAME.exec(entry.name)?.[1]
+      const target = targetOfPart(entry.name)
       if (target === undefined || this.clock.now() - entry.mtime * 1000 < STALE_AFTER_MS) continue
       byTarget.set(target, [...(byTarget.get(target) ?? []), entry])
     }

@@ -27,9 +27,9 @@ export interface UploadTask {
 /** Large files that are on their way at once: more than one, so that the lanes stay full where one ends. */
 const LARGE_AT_ONCE = 3
 const SMALL_AT_ONCE = 1024
-/** A further lane is opened for each of these. */
-const BYTES_PER_LANE = 8 * 1024 * 1024
-const FILES_PER_LANE = 64
+/** What makes another lane worth its login. */
+const BYTES_FOR_A_LANE = 8 * 1024 * 1024
+const FILES_FOR_A_LANE = 64
 /** How long what is in flight may still be acknowledged after the run was told to stop. */
 const DRAIN_MS = 1_000
 
@@ -41,8 +41,9 @@ export async function upload(task: UploadTask): Promise<Report> {
   const { files, server, settings, state, world, signal } = task
   const { clock, random, emit } = world
   const startedMs = clock.now()
-  const nameOf = (file: PlannedFile) => keyedName(state.keys, server, file.remote)
   const records = await loadRecords(state, emit)
+  const names = new Map(files.map(file => [file, keyedName(state.keys, server, file.remote)]))
+  const nameOf = (file: PlannedFile) => names.get(file) ?? ''
   const all = files.map(file => newProgress(file, records.get(nameOf(file))))
   const results = new Map<FileProgress, FileResult>()
   const finish = (progress: FileProgress, status: FileResult['status'], error?: UploadError) => {
@@ -141,6 +142,8 @@ async function uploadWhileLanesLive(run: Run, progress: FileProgress, attempt: A
         run.finish(progress, 'failed', failure)
         return
       }
+      // Some servers report a lost connection in an answer: whatever it is, this session is not used again.
+      lane.remote.close()
     } finally {
       attempt.lanes.release(lane)
     }
@@ -173,7 +176,7 @@ async function forEach<T>(
 
 function lanesFor(pending: readonly FileProgress[]): number {
   const bytes = pending.reduce((sum, { file }) => sum + file.size, 0)
-  return Math.ceil(Math.max(bytes / BYTES_PER_LANE, pending.length / FILES_PER_LANE))
+  return Math.ceil(Math.max(bytes / BYTES_FOR_A_LANE, pending.length / FILES_FOR_A_LANE))
 }
 
 function newProgress(file: PlannedFile, record: FileProgress['record']): FileProgress {

@@ -89,6 +89,7 @@ describe('which line is for which server', () => {
     ['a star', `*.example.com ${K}`, 'sftp.example.com', 22, true],
     ['a star that needs a dot', `*.example.com ${K}`, 'example.com', 22, false],
     ['stars in the middle', `s*p.*.c?m ${K}`, 'sftp.example.com', 22, true],
+    ['stars for nothing', `*example.com** ${K}`, 'example.com', 22, true],
     ['a question mark', `sftp?.example.com ${K}`, 'sftp1.example.com', 22, true],
     ['a question mark without its character', `sftp?.example.com ${K}`, 'sftp.example.com', 22, false],
     ['a dot is only a dot', `example.com ${K}`, 'exampleXcom', 22, false],

@@ -8,6 +8,8 @@ import type { PlannedFile } from '../../core/plan.js'
 import type { Source, SourceStream } from '../../engine/ports.js'
 import { SLOT_LENGTH, type ReaderPool } from './reader-pool.js'
 
+const HASHED_AT_ONCE = 4 * 1024 * 1024
+
 /** Opens a local file for the time of its upload. @throws UploadError `source-unreadable`, `source-changed`. */
 export async function openLocalSource(file: PlannedFile, readers: ReaderPool): Promise<Source> {
   const doing = `read ${file.local}`
@@ -88,7 +90,7 @@ class LocalSource implements Source {
 
   async digest(range: ByteRange): Promise<Digest> {
     const read = this.readers.openStream()
-    const pieces = splitRange(range, 2 * SLOT_LENGTH)
+    const pieces = range.length === 0 ? [range] : splitRange(range, HASHED_AT_ONCE)
     const last = pieces.at(-1)
     const answers = await Promise.all(
       pieces.map(({ offset, length }, index) =>
@@ -133,7 +135,7 @@ class LocalSource implements Source {
 }
 
 function isMissing(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ENOENT'
+  return typeof error === 'object' && error !== null && 'code' in error && error.code === 'ENOENT'
 }
 
 function bytes(count: number): string {

@@ -30,7 +30,7 @@ export const placePlain: PlaceFiles = (searchPaths, files) => {
  */
 export function placeMapped({ remote, isDirectory }: MappedLine): PlaceFiles {
   return ([searchPath = ''], files) => {
-    const isLiteral = files.length === 1 && files[0] === searchPath
+    const isLiteral = files[0] === searchPath
     if (!isLiteral) return file => [...remote, ...partsBelow(searchPath, file)]
     return file => (isDirectory ? [...remote, ...checked([basename(file)])] : remote)
   }

@@ -8,7 +8,7 @@ import { dirname, normalize, parse, sep } from 'node:path'
 export function rootOf(searchPaths: readonly string[], files: readonly string[]): string | undefined {
   const [first, ...others] = searchPaths
   if (first === undefined || others.length > 0) return deepestAbove(searchPaths)
-  return files.length === 1 && files[0] === first ? dirname(first) : first
+  return files[0] === first ? dirname(first) : first
 }
 
 function deepestAbove(paths: readonly string[]): string | undefined {

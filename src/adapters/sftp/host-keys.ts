@@ -64,8 +64,8 @@ export function createHostKeyPolicy(settings: HostKeySettings, server: Server, p
     if (keyTypeOf(key) === 'unknown') {
       return refusal(names[0], [`expected a public key, found ${key.length} bytes that are not one`])
     }
-    if (pinned.some(entry => entry.key.equals(key)) || fingerprints.includes(fingerprintOf(key)))
-      return undefined
+    if (pinned.some(entry => entry.key.equals(key))) return undefined
+    if (fingerprints.includes(fingerprintOf(key))) return undefined
     if (pinned.length > 0 || fingerprints.length > 0) return mismatch(key)
     return refusal(names[0], [whyNothingIsPinned(), ...howToPin(key)])
   }
@@ -172,7 +172,7 @@ function nameFingerprint(line: string): string {
   if (/^(?:SHA256:)?(?:[0-9a-f]{2}:?){32}$/i.test(line)) return 'hexadecimal digits'
   if (/^\S+\s+(?:ssh-|ecdsa-)|^(?:ssh-|ecdsa-)/.test(line)) return 'a key, which belongs in known-hosts'
   if (line.startsWith('SHA256:'))
-    return `${line.length - 'SHA256:'.length} characters that do not give 32 bytes`
+    return `${line.length - 7} characters after SHA256:, which do not give 32 bytes`
   return `${line.length} characters that do not begin with SHA256:`
 }
 
@@ -189,8 +189,6 @@ function pinLine(name: string, key: Buffer): string {
 }
 
 function list(items: readonly string[]): string {
-  const shown = items.slice(0, 8)
-  return [...shown, ...(items.length > shown.length ? [`${items.length - shown.length} more`] : [])].join(
-    ', '
-  )
+  const rest = items.slice(8)
+  return [...items.slice(0, 8), ...(rest.length > 0 ? [`${rest.length} more`] : [])].join(', ')
 }

@@ -76,7 +76,9 @@ function readBlock(label: string, content: string): KeyText {
 }
 
 function findPpk(pasted: string): KeyText | undefined {
-  const text = /[\r\n]/.test(pasted.trim()) ? pasted : pasted.replace(/\\+(?:r\\+n|n|r)/g, '\n')
+  // A comment may hold a backslash (a Windows path), and is part of what the checksum covers.
+  const escaped = /\\[nr]\s*Encryption:/.test(pasted)
+  const text = escaped ? pasted.replace(/\\+(?:r\\+n|n|r)/g, '\n') : pasted
   const [, version, type, encryption] =
     /PuTTY-User-Key-File-(\d+)\s*:\s*(\S+)\s+Encryption:\s*(\S+)/.exec(text) ?? []
   if (version === undefined || type === undefined || encryption === undefined) return undefined

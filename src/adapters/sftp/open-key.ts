@@ -33,8 +33,7 @@ const PUTTYGEN =
 /** Opens openssh-key-v1 (PROTOCOL.key); throws `private-key`. */
 export function openOpenSsh(pem: Pem, given: Given): OpenedKey {
   const header = readOpenSshHeader(pem.body)
-  if (header === undefined)
-    throw refuse(given, 'must be one whole private key, found one that is cut off or damaged')
+  if (header === undefined) throw cutOff(given, pem.body)
   const type = keyTypeOf(header.publicKey)
   if (type.startsWith('sk-')) {
     throw refuse(given, `must be a key that works without its token, found a FIDO key (${type}); ${NEW_KEY}`)
@@ -66,12 +65,7 @@ export function openPem(pem: Pem, given: Given): OpenedKey {
     )
   }
   const cipher = pem.encryption?.split(',')[0] ?? (label.startsWith('ENCRYPTED') ? 'PKCS#8' : undefined)
-  if (pem.encryption === undefined && derLength(body) !== body.length) {
-    throw refuse(
-      given,
-      `must be one whole private key, found one that is cut off or damaged (${body.length} bytes)`
-    )
-  }
+  if (pem.encryption === undefined && derLength(body) !== body.length) throw cutOff(given, body)
   if (cipher !== undefined && given.passphrase === undefined) throw noPassphrase(given, cipher)
   try {
     const secret = createPrivateKey({
@@ -131,6 +125,13 @@ export function damaged(given: Given): UploadError {
   return refuse(
     given,
     'must be a working private key, found one whose content is damaged; paste the whole file again'
+  )
+}
+
+function cutOff(given: Given, body: Buffer): UploadError {
+  return refuse(
+    given,
+    `must be one whole private key, found one that is cut off or damaged, of ${body.length} bytes`
   )
 }
 

@@ -158,9 +158,3 @@ export class SftpSession implements Remote {
     setTimeout(() => this.client.destroy(), 200).unref()
   }
 }
-
-function lostBecause(failure: Error | undefined): string {
-  return failure === undefined
-    ? 'the server closed the connection'
-    : `the connection was lost (${failure.message})`
-}

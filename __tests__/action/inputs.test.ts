@@ -1,0 +1,168 @@
+import { describe, expect, test } from '@jest/globals'
+import { readSettings } from '../../src/action/inputs.js'
+import { secretsOf } from '../../src/action/settings.js'
+import { UploadError } from '../../src/core/errors.js'
+import { inputsOf } from './action-yml.js'
+
+const REQUIRED = { host: 'example.com', username: 'deploy', key: 'a key', paths: 'dist' }
+
+function read(given: Readonly<Record<string, string>>) {
+  return readSettings(inputsOf({ ...REQUIRED, ...given }))
+}
+
+function refusal(given: Readonly<Record<string, string>>): UploadError {
+  try {
+    read(given)
+  } catch (error) {
+    if (error instanceof UploadError) return error
+    throw error
+  }
+  throw new Error('it was accepted')
+}
+
+describe('an input is read as', () => {
+  test.each([
+    ['host', ' example.com ', { server: { host: 'example.com' } }],
+    ['host', '2001:db8::1', { server: { host: '2001:db8::1' } }],
+    ['host', '[2001:db8::1]', { server: { host: '2001:db8::1' } }],
+    ['port', ' 2222 ', { server: { port: 2222 } }],
+    ['username', 'deploy@example.com', { server: { username: 'deploy@example.com' } }],
+    ['password', ' blanks count \n', { server: { password: ' blanks count ' } }],
+    ['passphrase', '', { server: { passphrase: undefined } }],
+    [
+      'host-key-fingerprint',
+      'SHA256:a\r\n\n  SHA256:b ',
+      { server: { hostKeys: { fingerprints: ['SHA256:a', 'SHA256:b'] } } }
+    ],
+    ['host-key-check', 'off', { server: { hostKeys: { check: 'off' } } }],
+    ['keepalive-interval', '0', { server: { keepaliveIntervalMs: 0 } }],
+    ['stall-timeout', '3600', { server: { stallTimeoutMs: 3_600_000 } }],
+    ['paths', 'a\n\n# b\nc', { selection: { paths: ['a', '', '# b', 'c'] } }],
+    ['include-hidden-files', 'True', { selection: { includeHiddenFiles: true } }],
+    ['follow-symlinks', 'FALSE', { selection: { followSymlinks: false } }],
+    ['if-no-files-found', 'ignore', { selection: { ifNoFilesFound: 'ignore' } }],
+    ['remote-path', '/srv/www', { target: { remotePath: '/srv/www' } }],
+    ['remote-path', '../www', { target: { remotePath: '../www' } }],
+    ['remote-path', '~', { target: { remotePath: '.' } }],
+    ['remote-path', '~/', { target: { remotePath: '.' } }],
+    ['remote-path', '~/www', { target: { remotePath: 'www' } }],
+    ['remote-path', '~//etc', { target: { remotePath: 'etc' } }],
+    ['remote-path', './~www', { target: { remotePath: './~www' } }],
+    ['file-mode', '644', { target: { fileMode: 0o644 } }],
+    ['file-mode', '0644', { target: { fileMode: 0o644 } }],
+    ['file-mode', '0o644', { target: { fileMode: 0o644 } }],
+    ['file-mode', '7777', { target: { fileMode: 0o7777 } }],
+    ['dir-mode', '2775', { target: { dirMode: 0o2775 } }],
+    ['verify', 'full', { transfer: { verify: 'full' } }],
+    ['chunk-size', '1024', { transfer: { chunkSize: 1024 } }],
+    ['chunk-size', '261120', { transfer: { chunkSize: 261_120 } }],
+    ['connections', '16', { transfer: { connections: 16 } }],
+    ['retries', '0', { transfer: { retries: 0 } }],
+    ['state', 'none', { state: { store: 'none' } }],
+    ['checkpoint-interval', '0', { state: { checkpointIntervalMs: 0 } }]
+  ])('%s: %j', (name, text, expected) => {
+    expect(read({ [name]: text })).toMatchObject(expected)
+  })
+})
+
+describe('an input is refused with its name and what was found', () => {
+  test.each([
+    ['host', 'sftp://example.com'],
+    ['host', 'deploy@example.com'],
+    ['host', 'example.com/www'],
+    ['host', 'example.com:22'],
+    ['host', '[2001:db8::1]:22'],
+    ['host', 'exa mple.com'],
+    ['port', '0'],
+    ['port', '65536'],
+    ['username', 'a\nb'],
+    ['connections', '1e3'],
+    ['connections', '0x10'],
+    ['connections', '1.5'],
+    ['connections', '-1'],
+    ['connections', '+4'],
+    ['connections', '0'],
+    ['connections', '17'],
+    ['retries', '101'],
+    ['connect-timeout', '0'],
+    ['connect-timeout', '601'],
+    ['stall-timeout', '0'],
+    ['keepalive-interval', '30s'],
+    ['checkpoint-interval', '3601'],
+    ['chunk-size', '1023'],
+    ['chunk-size', '261121'],
+    ['chunk-size', '32KiB'],
+    ['follow-symlinks', 'yes'],
+    ['preserve-mtime', 'tRUE'],
+    ['file-mode', '888'],
+    ['file-mode', '10644'],
+    ['dir-mode', 'rwxr-xr-x'],
+    ['verify', 'Size'],
+    ['state', 'server'],
+    ['host-key-check', 'no'],
+    ['remote-path', '~other/www'],
+    ['remote-path', 'a\nb'],
+    ['remote-path', 'a\0b']
+  ])('%s: %j', (name, text) => {
+    const { code, message } = refusal({ [name]: text })
+    expect(code).toBe('invalid-input')
+    expect(message).toMatch(new RegExp(`^${name}: must be .*; found "`))
+    expect(message).not.toContain('\n')
+  })
+
+  test.each(['host', 'username', 'paths', 'remote-path', 'connections', 'verify'])('%s: nothing', name => {
+    expect(refusal({ [name]: '' }).message).toMatch(new RegExp(`^${name}: must be .*; found nothing$`))
+  })
+})
+
+test('numbers name their unit', () => {
+  expect(refusal({ 'stall-timeout': 'soon' }).message).toContain('seconds')
+  expect(refusal({ 'chunk-size': 'large' }).message).toContain('bytes')
+})
+
+test('all wrong inputs are reported at once, a line each', () => {
+  const { message } = refusal({ host: '', port: 'x', verify: 'y', key: '' })
+  expect(message.split('\n').map(line => line.split(':')[0])).toEqual([
+    'host',
+    'port',
+    'verify',
+    'key, password'
+  ])
+})
+
+test('a password takes the place of a key', () => {
+  expect(read({ key: '', password: 'secret' }).server).toMatchObject({ key: undefined, password: 'secret' })
+})
+
+test('a secret is never in an error', () => {
+  const { message } = refusal({ key: 'the-key', password: 'the-word', passphrase: 'the-phrase', port: '' })
+  expect(message).not.toMatch(/the-/)
+})
+
+describe('the values to mask', () => {
+  const KEY = '-----BEGIN KEY-----\nAAAAB3NzaC1yc2E\nabcdefghijkl\nab==\n-----END KEY-----'
+
+  test('are the lines of the key that tell something', () => {
+    const secrets = secretsOf(read({ key: KEY }))
+    expect(secrets).toEqual(expect.arrayContaining(['AAAAB3NzaC1yc2E', 'abcdefghijkl']))
+    expect(secrets).not.toContain('ab==')
+  })
+
+  test('are the key in one line, too', () => {
+    const inOneLine = KEY.replaceAll('\n', '\\n')
+    expect(secretsOf(read({ key: KEY }))).toContain(inOneLine)
+    expect(secretsOf(read({ key: inOneLine }))).toEqual(
+      expect.arrayContaining([inOneLine, 'AAAAB3NzaC1yc2E'])
+    )
+  })
+
+  test('are password and passphrase, however short', () => {
+    expect(secretsOf(read({ password: 'pw', passphrase: 'p\nq' }))).toEqual(
+      expect.arrayContaining(['pw', 'p\nq', 'p\\nq'])
+    )
+  })
+
+  test('are never empty', () => {
+    expect(secretsOf(read({ key: '', password: 'pw' }))).toEqual(['pw'])
+  })
+})

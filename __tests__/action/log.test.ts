@@ -1,0 +1,221 @@
+import { beforeEach, describe, expect, test } from '@jest/globals'
+import { Log } from '../../src/action/log.js'
+import { UploadError } from '../../src/core/errors.js'
+import type { PlannedFile } from '../../src/core/plan.js'
+import { failed, file, skipped, uploaded } from './results.js'
+
+const MEBIBYTE = 1024 * 1024
+const LOST = new UploadError('connection-lost', 'read ECONNRESET')
+const START = { action: 'start', why: 'no earlier upload is known', discard: false } as const
+
+let lines: string[]
+let log: Log
+let time: number
+let ticks: Set<() => void>
+
+beforeEach(() => {
+  lines = []
+  time = 0
+  ticks = new Set()
+  log = new Log({
+    output: {
+      info: line => void lines.push(line),
+      warning: line => void lines.push(`warning: ${line}`),
+      startGroup: name => void lines.push(`[${name}`),
+      endGroup: () => void lines.push(']')
+    },
+    now: () => time,
+    every: (_, run) => {
+      ticks.add(run)
+      return () => ticks.delete(run)
+    }
+  })
+})
+
+/** Ten seconds pass. */
+function tick(): void {
+  time += 10_000
+  for (const run of ticks) run()
+}
+
+/** The lines since the last call. */
+function told(): string[] {
+  return lines.splice(0)
+}
+
+function begin(files: readonly PlannedFile[]): void {
+  log.uploading(files)
+  told()
+}
+
+test('planning and uploading are groups, the result is in the open', () => {
+  const build = file('build.zip')
+  log.planning()
+  log.emit({ type: 'notice', text: 'One link is left out.' })
+  log.uploading([build])
+  log.emit({ type: 'connected', lanes: 1 })
+  log.result({ results: [uploaded(build)], elapsedMs: 1000 }, { keepsState: true })
+  expect(told()).toEqual([
+    '[Planning',
+    'One link is left out.',
+    ']',
+    '[Uploading 1 file, 1000 B',
+    'Connected to the server.',
+    ']',
+    expect.stringMatching(/^The file is in place/),
+    'In all sent 1000 B, 1.0 s, 1000 B/s.'
+  ])
+  expect(ticks.size).toBe(0)
+})
+
+test('closing twice ends a group once', () => {
+  log.planning()
+  log.close()
+  log.close()
+  expect(told()).toEqual(['[Planning', ']'])
+})
+
+describe('a file', () => {
+  const build = file('build.zip', 3 * MEBIBYTE)
+
+  test.each([
+    [START, 'Starting build.zip from 0: no earlier upload is known'],
+    [
+      { action: 'continue', why: '1.0 MiB of 3.0 MiB are already on the server' } as const,
+      'Continuing build.zip: 1.0 MiB of 3.0 MiB are already on the server'
+    ],
+    [{ action: 'confirm', why: 'the answer was lost' } as const, 'Checking build.zip: the answer was lost'],
+    [
+      { action: 'skip', why: 'it is in place and unchanged' } as const,
+      'Skipping build.zip: it is in place and unchanged'
+    ]
+  ])('has one line for its decision: %j', (decision, line) => {
+    begin([build])
+    log.emit({ type: 'decided', file: build, decision, keptBytes: 0 })
+    expect(told()).toEqual([line])
+  })
+
+  test.each([
+    [
+      'uploaded',
+      uploaded(build, MEBIBYTE),
+      ['Uploaded build.zip: 3.0 MiB, sent 2.0 MiB, kept 1.0 MiB, 1.0 s, 2.0 MiB/s']
+    ],
+    ['failed', failed(build, LOST), ['Not in place: build.zip (read ECONNRESET)']],
+    ['skipped', skipped(build), []]
+  ])('has at most one line for its result: %s', (_, result, expected) => {
+    begin([build])
+    log.emit({ type: 'finished', result })
+    expect(told()).toEqual(expected)
+  })
+
+  test('cannot forge a line or a command with its name', () => {
+    const bad = file('::error::x\n::set-env::\u001b[2J')
+    begin([bad])
+    log.emit({ type: 'decided', file: bad, decision: START, keptBytes: 0 })
+    log.emit({ type: 'finished', result: failed(bad, new UploadError('protocol', '\n::stop-commands::x')) })
+    log.emit({ type: 'notice', text: '::add-mask::a' })
+    log.emit({ type: 'warning', text: '##[error]a' })
+    for (const line of told()) expect(line).not.toMatch(/^\s*::|##\[|\p{Cc}/u)
+  })
+})
+
+test('a retry says what ended and when it goes on', () => {
+  log.emit({ type: 'retrying', error: LOST, delayMs: 2000, attempt: 2, attempts: 5 })
+  expect(told()).toEqual(['The connection was lost (read ECONNRESET). Retry 2 of 5 in 2.0 s.'])
+})
+
+describe('progress', () => {
+  const build = file('build.zip', 100 * MEBIBYTE)
+
+  function acknowledge(bytes: number, of = build): void {
+    log.emit({ type: 'acknowledged', file: of, bytes })
+  }
+
+  test('tells percent, bytes, speed of the last interval and time left', () => {
+    begin([build])
+    log.emit({ type: 'decided', file: build, decision: START, keptBytes: 0 })
+    acknowledge(20 * MEBIBYTE)
+    tick()
+    acknowledge(40 * MEBIBYTE)
+    tick()
+    expect(told().slice(1)).toEqual([
+      '20%, 20 MiB of 100 MiB, 2.0 MiB/s, 40 s left',
+      '60%, 60 MiB of 100 MiB, 4.0 MiB/s, 10 s left'
+    ])
+  })
+
+  test('counts kept bytes as done, not as speed', () => {
+    begin([build])
+    log.emit({
+      type: 'decided',
+      file: build,
+      decision: { action: 'continue', why: '' },
+      keptBytes: 50 * MEBIBYTE
+    })
+    acknowledge(10 * MEBIBYTE)
+    tick()
+    expect(told().at(-1)).toBe('60%, 60 MiB of 100 MiB, 1.0 MiB/s, 40 s left')
+  })
+
+  test('goes back when a file starts over', () => {
+    begin([build])
+    acknowledge(50 * MEBIBYTE)
+    log.emit({ type: 'decided', file: build, decision: START, keptBytes: 0 })
+    acknowledge(10 * MEBIBYTE)
+    tick()
+    expect(told().at(-1)).toMatch(/^10%/)
+  })
+
+  test('counts files where there are several, also skipped ones', () => {
+    const other = file('other.zip', 100 * MEBIBYTE)
+    begin([build, other])
+    log.emit({ type: 'finished', result: skipped(other) })
+    acknowledge(100 * MEBIBYTE)
+    tick()
+    expect(told().at(-1)).toMatch(/^100%, 200 MiB of 200 MiB, 1 of 2 files, /)
+  })
+
+  test('is not told while nothing moves, but silence is, ever more rarely', () => {
+    begin([build])
+    tick()
+    expect(told()).toEqual([])
+    acknowledge(MEBIBYTE)
+    const spoken = Array.from({ length: 9 }, () => {
+      tick()
+      return told().length
+    })
+    expect(spoken).toEqual([1, 0, 1, 0, 1, 0, 0, 0, 1])
+  })
+})
+
+describe('with many files', () => {
+  const files = Array.from({ length: 3000 }, (_, index) => file(`assets/${index}`))
+  const [first = file('none'), second = file('none')] = files
+
+  test('what goes as expected is told every 1,000 files', () => {
+    log.uploading(files)
+    expect(told()).toEqual([expect.stringMatching(/^\[/), expect.stringContaining('1,000th')])
+    for (const each of files) {
+      log.emit({ type: 'decided', file: each, decision: START, keptBytes: 0 })
+      log.emit({ type: 'finished', result: uploaded(each) })
+    }
+    expect(told()).toEqual(['Finished 1,000 files.', 'Finished 2,000 files.', 'Finished 3,000 files.'])
+  })
+
+  test('continuations, fresh starts of known files and failures are told', () => {
+    begin(files)
+    log.emit({ type: 'decided', file: first, decision: { action: 'continue', why: 'x' }, keptBytes: 1 })
+    log.emit({ type: 'decided', file: second, decision: { ...START, discard: true }, keptBytes: 0 })
+    log.emit({ type: 'finished', result: failed(first, LOST) })
+    expect(told().map(line => line.split(' ')[0])).toEqual(['Continuing', 'Starting', 'Not'])
+  })
+
+  test('a common failure does not fill the log', () => {
+    begin(files)
+    const results = files.map(each => failed(each, LOST))
+    for (const result of results) log.emit({ type: 'finished', result })
+    log.result({ results, elapsedMs: 1 }, { keepsState: true })
+    expect(told().length).toBeLessThan(150)
+  })
+})

@@ -1,0 +1,49 @@
+import { expect, test } from '@jest/globals'
+import { outputsOf } from '../../src/action/outputs.js'
+import { UploadError } from '../../src/core/errors.js'
+import { failed, file, skipped, uploaded } from './results.js'
+
+const SHA256 = 'ab'.repeat(32)
+
+test('tell counts, bytes and each file', () => {
+  const whole = { ...uploaded(file('a')), sha256: SHA256 }
+  const results = [whole, uploaded(file('b'), 400), skipped(file('c'))]
+  const { files, ...others } = outputsOf({ results, elapsedMs: 1 })
+  expect(others).toEqual({
+    state: 'complete',
+    'uploaded-count': 2,
+    'resumed-count': 1,
+    'skipped-count': 1,
+    'failed-count': 0,
+    'total-bytes': 3000,
+    'sent-bytes': 1600,
+    'reused-bytes': 400
+  })
+  const common = { size: 1000, sentBytes: 1000, reusedBytes: 0 }
+  expect(JSON.parse(files)).toEqual([
+    { ...common, local: '/work/a', remote: 'a', status: 'uploaded', sha256: SHA256 },
+    { ...common, local: '/work/b', remote: 'b', status: 'uploaded', sentBytes: 600, reusedBytes: 400 },
+    { ...common, local: '/work/c', remote: 'c', status: 'skipped', sentBytes: 0 }
+  ])
+})
+
+test('one file that is not in place makes the state incomplete', () => {
+  const results = [uploaded(file('a')), failed(file('b'), new UploadError('no-space', 'disk full'))]
+  expect(outputsOf({ results, elapsedMs: 1 })).toMatchObject({ state: 'incomplete', 'failed-count': 1 })
+})
+
+test('nothing to upload is complete', () => {
+  expect(outputsOf({ results: [], elapsedMs: 0 })).toMatchObject({ state: 'complete', files: '[]' })
+})
+
+test('the list of very many files stays within what an output may hold, failed files first', () => {
+  const many = Array.from({ length: 100_000 }, (_, index) => uploaded(file(`assets/${index}`)))
+  const results = [...many, failed(file('last'), new UploadError('no-space', 'disk full'))]
+  const outputs = outputsOf({ results, elapsedMs: 1 })
+  expect(Buffer.byteLength(outputs.files, 'utf16le')).toBeLessThan(1_000_000)
+  const list: unknown = JSON.parse(outputs.files)
+  expect(list).toEqual(
+    expect.arrayContaining([expect.objectContaining({ remote: 'last', status: 'failed' })])
+  )
+  expect(outputs['uploaded-count']).toBe(100_000)
+})

@@ -1,0 +1,127 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
+import { KeyObject } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer, type AddressInfo, type Server } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { connect } from '../../../src/adapters/sftp/connect.js'
+import { createHostKeyPolicy } from '../../../src/adapters/sftp/host-keys.js'
+import { UploadError } from '../../../src/core/errors.js'
+import { startLink } from '../../support/link.mjs'
+import { settingsFor } from '../../support/sftp-settings.js'
+import { generateKeyPair, startSftpServer, type SftpServer } from '../../support/sftp-server.mjs'
+
+const never = new AbortController().signal
+
+describe('connect', () => {
+  let root: string
+  let server: SftpServer
+
+  beforeEach(async () => {
+    root = await mkdtemp(join(tmpdir(), 'connect-'))
+    server = await startSftpServer({ root })
+  })
+  afterEach(async () => {
+    await server.close()
+    await rm(root, { recursive: true })
+  })
+
+  test('tries no login on a host whose key is not pinned', async () => {
+    const [type, base64] = generateKeyPair().public.split(' ')
+    const knownHosts = `[127.0.0.1]:${server.port} ${type ?? ''} ${base64 ?? ''}`
+    const hostKeys = createHostKeyPolicy({ check: 'strict', knownHosts, fingerprints: [] }, server)
+    await expect(connect(settingsFor(server, { hostKeys }), never)).rejects.toMatchObject({
+      code: 'host-key'
+    })
+    expect(server.logins).toEqual([])
+  })
+
+  test('tells a refused login from a lost connection', async () => {
+    const wrong = connect(settingsFor(server, { password: 'wrong' }), never)
+    await expect(wrong).rejects.toMatchObject({ code: 'login' })
+  })
+
+  test('tells an unknown name and a closed port', async () => {
+    const unknown: unknown = await connect(
+      settingsFor(server, { host: 'no-such-host.invalid' }),
+      never
+    ).catch((error: unknown) => error)
+    // Without a network not even the name server answers.
+    expect(unknown).toHaveProperty('code', expect.stringMatching(/^(unknown-host|unreachable)$/))
+    const { port } = server
+    await server.close()
+    await expect(connect(settingsFor(server, { port }), never)).rejects.toMatchObject({ code: 'unreachable' })
+  })
+
+  test('gives up a server that accepts and stays silent', async () => {
+    const silent = await listen(createServer(() => undefined))
+    const { port } = silent.address() as AddressInfo
+    const refused = connect(settingsFor(server, { port, connectTimeoutMs: 50 }), never)
+    await expect(refused).rejects.toMatchObject({ code: 'unreachable' })
+    silent.close()
+  })
+
+  test('takes a server that hangs up before it named itself for a lost connection', async () => {
+    server.faults.refuseConnections = true
+    await expect(connect(settingsFor(server), never)).rejects.toMatchObject({ code: 'connection-lost' })
+  })
+
+  test('stops connecting with the reason of the signal', async () => {
+    const silent = await listen(createServer(() => undefined))
+    const { port } = silent.address() as AddressInfo
+    const controller = new AbortController()
+    const connecting = connect(settingsFor(server, { port }), controller.signal)
+    controller.abort(new UploadError('cancelled', 'stop'))
+    await expect(connecting).rejects.toMatchObject({ code: 'cancelled' })
+    silent.close()
+  })
+
+  test('ends a session that the server leaves without an answer', async () => {
+    const remote = await connect(settingsFor(server, { stallTimeoutMs: 200 }), never)
+    const file = await remote.create('file', undefined)
+    server.faults.silentAfterBytes = 0
+    await expect(file.write(Buffer.from('x'), 0)).rejects.toMatchObject({ code: 'stalled' })
+    expect(await remote.ended).toMatchObject({ code: 'stalled' })
+  })
+
+  test('notices a dark network by its keepalives', async () => {
+    const link = await startLink({ port: server.port })
+    const knownHosts = server.formatKnownHosts(link.port)
+    const hostKeys = createHostKeyPolicy(
+      { check: 'strict', knownHosts, fingerprints: [] },
+      { host: '127.0.0.1', port: link.port }
+    )
+    const remote = await connect(
+      settingsFor(server, { port: link.port, hostKeys, keepaliveIntervalMs: 50 }),
+      never
+    )
+    link.pause()
+    expect(await remote.ended).toMatchObject({ code: 'connection-lost' })
+    await link.close()
+  })
+
+  test('sends chunks of a length that is legal everywhere to a server that tells no limits', async () => {
+    const named = await startSftpServer({ root, ident: 'OpenSSH_9.2p1' })
+    const remote = await connect(settingsFor(named), never)
+    expect(remote.chunkSize).toBe(31_744)
+    remote.close()
+    await named.close()
+  })
+
+  test('lowers the chunk size as it is told', async () => {
+    const remote = await connect(settingsFor(server, { chunkSize: 4096 }), never)
+    expect(remote.chunkSize).toBe(4096)
+    remote.close()
+  })
+
+  test("gives ssh2's cipher its key as a KeyObject", async () => {
+    const remote = await connect(settingsFor(server), never)
+    expect(remote).toHaveProperty('client._protocol._cipher._encSSLName', 'aes-128-gcm')
+    expect(remote).toHaveProperty('client._protocol._cipher._encKey', expect.any(KeyObject))
+    remote.close()
+  })
+})
+
+function listen(silent: Server): Promise<Server> {
+  return new Promise(resolve => silent.listen(0, '127.0.0.1', () => resolve(silent)))
+}

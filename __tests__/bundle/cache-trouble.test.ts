@@ -1,0 +1,223 @@
+import { beforeEach, describe, expect, jest, test } from '@jest/globals'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { writeArtifact } from '../support/artifact.js'
+import { readEntry, rewriteEntry } from '../support/cache-service-archive.js'
+import type { CacheFaults } from '../support/cache-service.mjs'
+import type { Environment, Inputs, PhaseResult, Runner } from '../support/runner.mjs'
+import { makeDirectory, mebibyte, numberOf, useSite, warningsOf } from '../support/runner-site.js'
+import { describeWithSshd } from '../support/sshd.js'
+
+jest.setTimeout(90_000)
+
+const size = 4 * mebibyte + 12_345
+const allowedDelayMs = 10_000
+
+interface Run {
+  readonly main: PhaseResult
+  readonly post: PhaseResult | undefined
+}
+
+describeWithSshd('trouble with the cache', () => {
+  const site = useSite()
+  let usualMs = 0
+
+  async function build(machine: Runner): Promise<string> {
+    const directory = await makeDirectory(machine.workspace, 'build')
+    await writeArtifact(join(directory, 'app.bin'), size, 'app')
+    return directory
+  }
+
+  const timeOf = ({ main, post }: Run) => main.durationMs + (post?.durationMs ?? 0)
+
+  interface Attempt {
+    readonly attempt?: number
+    readonly withCache?: boolean
+    readonly inputs?: Inputs
+    readonly env?: Environment
+  }
+
+  /** Uploads, which must succeed. */
+  async function upload({ attempt = 1, withCache = true, inputs = {}, env = {} }: Attempt): Promise<Run> {
+    const machine = await site.machine({ attempt, withCache })
+    const directory = await build(machine)
+    const run = await machine.run(site.inputs(inputs), env)
+    expect([run.main.exitCode, run.post?.exitCode]).toEqual([0, 0])
+    expect(run.main.outputs.state).toBe('complete')
+    const uploaded = await readFile(join(site.target, 'app.bin'))
+    expect(uploaded.equals(await readFile(join(directory, 'app.bin')))).toBe(true)
+    return run
+  }
+
+  function expectOneWarning({ main, post }: Run): string {
+    const warnings = warningsOf(main, post)
+    expect(warnings).toHaveLength(1)
+    expect(main.log).not.toMatch(/^::error/m)
+    return warnings[0] ?? ''
+  }
+
+  function expectOneWarningInTime(run: Run): string {
+    const warning = expectOneWarning(run)
+    expect(timeOf(run)).toBeLessThan(usualMs + allowedDelayMs)
+    return warning
+  }
+
+  test('is none when the service is well', async () => {
+    const run = await upload({})
+    usualMs = timeOf(run)
+    expect(warningsOf(run.main, run.post)).toEqual([])
+    expect(site.cache.entries.length).toBeGreaterThan(0)
+  })
+
+  test('no service in the environment is told', async () => {
+    expect(expectOneWarningInTime(await upload({ withCache: false }))).toMatch(/no Actions cache/)
+  })
+
+  test('no token in the environment is told', async () => {
+    const env = { ACTIONS_RUNTIME_TOKEN: undefined }
+    expect(expectOneWarningInTime(await upload({ env }))).toMatch(/no Actions cache/)
+  })
+
+  test('none with state: none, whatever the service does', async () => {
+    site.cache.faults.silent = true
+    const { main, post } = await upload({ inputs: { state: 'none' } })
+    expect(warningsOf(main, post)).toEqual([])
+    expect(site.cache.requests).toEqual([])
+  })
+
+  test('a service that is down', async () => {
+    await site.cache.close()
+    expect(expectOneWarningInTime(await upload({}))).toMatch(/cache.*ECONNREFUSED/i)
+  })
+
+  test('a service in the dark, which does not even take the connection', async () => {
+    const env = { ACTIONS_RESULTS_URL: 'http://192.0.2.1/' }
+    expectOneWarningInTime(await upload({ env }))
+  })
+
+  test.each<[string, CacheFaults]>([
+    ['silence', { silent: true }],
+    ['401', { status: 401 }],
+    ['403', { status: 403 }],
+    ['409', { status: 409 }],
+    ['429', { status: 429 }],
+    ['500', { status: 500 }],
+    ['503', { status: 503 }],
+    ['a web page', { html: true }],
+    ['a web page with status 502', { html: true, status: 502 }],
+    ['silence when saving', { silent: true, methods: ['CreateCacheEntry'] }],
+    ['silence of the storage', { silent: true, methods: ['PUT blob'] }],
+    ['silence after the storage', { silent: true, methods: ['FinalizeCacheEntryUpload'] }],
+    ['409 when saving', { status: 409, methods: ['CreateCacheEntry'] }],
+    ['403 of the storage', { blobStatus: 403 }],
+    ['500 of the storage', { blobStatus: 500 }]
+  ])('%s: one warning, and little delay', async (_name, faults) => {
+    Object.assign(site.cache.faults, faults)
+    const run = await upload({})
+    expect(site.cache.entries).toEqual([])
+    expectOneWarningInTime(run)
+  })
+
+  test('silence at every checkpoint: one warning, and little delay', async () => {
+    site.link.bytesPerSecond = mebibyte
+    const well = await upload({ inputs: { 'checkpoint-interval': '1' } })
+    site.cache.faults.silent = true
+    const run = await upload({
+      inputs: { 'checkpoint-interval': '1', 'remote-path': `${site.target}/again` }
+    })
+    expectOneWarning(run)
+    expect(timeOf(run)).toBeLessThan(timeOf(well) + allowedDelayMs)
+  })
+
+  test('that passes: a later checkpoint is saved', async () => {
+    site.cache.faults.status = 403
+    site.link.bytesPerSecond = mebibyte
+    const machine = await site.machine()
+    await build(machine)
+    const phase = await machine.startMain(site.inputs({ 'checkpoint-interval': '1' }))
+    await phase.waitForLine(/^::warning/)
+    site.cache.faults.status = undefined
+    const main = await phase.done
+    const post = await machine.runPost()
+    expectOneWarning({ main, post })
+    expect(site.cache.entries.length).toBeGreaterThan(0)
+  })
+
+  describe('with what an interrupted attempt left', () => {
+    beforeEach(async () => {
+      const machine = await site.machine()
+      await build(machine)
+      site.link.bytesPerSecond = 16 * mebibyte
+      void site.link.cutAfter(3.5 * mebibyte).then(() => (site.link.refuse = true))
+      expect((await machine.run(site.inputs())).main.exitCode).toBe(1)
+      site.link.refuse = false
+      site.link.bytesPerSecond = undefined
+      expect(site.cache.entries).toHaveLength(1)
+    })
+
+    function entry() {
+      const [first] = site.cache.entries
+      if (first === undefined) throw new Error('the cache has no entry')
+      return first
+    }
+
+    test('none: it is continued', async () => {
+      const { main, post } = await upload({ attempt: 2 })
+      expect(warningsOf(main, post)).toEqual([])
+      expect(numberOf(main, 'reused-bytes')).toBeGreaterThan(0)
+    })
+
+    test.each<[string, CacheFaults]>([
+      ['silence', { silent: true, methods: ['GET blob'] }],
+      ['403', { blobStatus: 403, methods: ['GET blob'] }],
+      ['404', { blobStatus: 404, methods: ['GET blob'] }],
+      ['500', { blobStatus: 500, methods: ['GET blob'] }]
+    ])('%s instead of the archive: one warning, and a full upload', async (_name, faults) => {
+      Object.assign(site.cache.faults, faults)
+      const run = await upload({ attempt: 2 })
+      expectOneWarningInTime(run)
+      expect(run.main.outputs).toMatchObject({ 'reused-bytes': '0', 'sent-bytes': String(size) })
+    })
+
+    const payloadOf = (meta: string) => JSON.parse(meta) as { payload: string }
+
+    test.each<[string, (meta: string) => string]>([
+      ['a changed digest', meta => meta.replace(/digests\\":\[\\"./, start => `${start.slice(0, -1)}!`)],
+      [
+        'more blocks than were sent',
+        meta =>
+          JSON.stringify({
+            ...payloadOf(meta),
+            payload: payloadOf(meta).payload.replace(/"blocks":"[^"]*"/, '"blocks":"0-4"')
+          })
+      ],
+      ['a seal of another login', meta => meta.replace(/"seal":"[^"]{6}/, '"seal":"AAAAAA')],
+      ['another version', meta => meta.replace('"version":1', '"version":2')],
+      ['text that is no JSON', () => 'poison'],
+      ['nothing', () => ''],
+      ['zeros', () => '\0'.repeat(100_000)],
+      ['null', () => 'null']
+    ])('%s in .upload.meta: one warning, and a full upload', async (_name, change) => {
+      const before = await readEntry(entry())
+      await rewriteEntry(entry(), change)
+      expect(await readEntry(entry())).not.toBe(before)
+      const run = await upload({ attempt: 2 })
+      expect(expectOneWarningInTime(run)).toMatch(/\.upload\.meta does not open/)
+      expect(run.main.outputs).toMatchObject({ 'reused-bytes': '0', 'sent-bytes': String(size) })
+    })
+
+    test('bytes that are no archive: one warning, and a full upload', async () => {
+      entry().bytes = Buffer.from('poison')
+      const run = await upload({ attempt: 2 })
+      expectOneWarningInTime(run)
+      expect(run.main.outputs['reused-bytes']).toBe('0')
+    })
+
+    test('another login: it is left alone', async () => {
+      const other = { key: site.sshd.encryptedKey, passphrase: site.sshd.passphrase }
+      const { main, post } = await upload({ attempt: 2, inputs: other })
+      expect(warningsOf(main, post)).toEqual([])
+      expect(main.outputs['reused-bytes']).toBe('0')
+    })
+  })
+})

@@ -1,0 +1,182 @@
+import { expect, test } from '@jest/globals'
+import fc from 'fast-check'
+import { UploadError } from '../../src/core/errors.js'
+import { VERIFY_MODES } from '../../src/core/identity.js'
+import { bytesOf, changed } from '../support/memory-bytes.js'
+import type { Fault, Operation, ServerTraits } from '../support/memory-server.js'
+import { cancelled, localOf, MemoryWorld, type RunOptions } from '../support/memory-world.js'
+
+const MIB = 1024 * 1024
+const SIZES = [0, 1, 70_000, MIB - 1, MIB, MIB + 1, 2 * MIB + 77, 4 * MIB, 9 * MIB + 3]
+
+const traits: fc.Arbitrary<Partial<ServerTraits>> = fc.record({
+  seed: fc.integer({ min: 1, max: 1_000_000 }),
+  canReplace: fc.boolean(),
+  renameReplaces: fc.boolean(),
+  sha256: fc.constantFrom('none', 'right', 'wrong'),
+  reopen: fc.oneof(
+    { weight: 4, arbitrary: fc.constant('keeps' as const) },
+    { weight: 1, arbitrary: fc.constantFrom('empties' as const, 'zeroes' as const) }
+  ),
+  chunkSize: fc.constantFrom(200_000, 256 * 1024, 512 * 1024),
+  window: fc.constantFrom(1, 300_000, MIB, 4 * MIB),
+  maxOpenFiles: fc.constantFrom(Infinity, Infinity, 4),
+  latencyMs: fc.constantFrom(0, 1, 40),
+  jitterMs: fc.constantFrom(0, 7, 300),
+  overtaking: fc.constantFrom<Operation[]>([], [], ['write'], ['fstat', 'stat'], ['write', 'read', 'stat'], ['close']),
+  shufflesAnswers: fc.boolean(),
+  lateMs: fc.constantFrom(undefined, 0, 400, 5_000),
+  lateToPath: fc.boolean(),
+  endsLate: fc.boolean(),
+  removesUnfinished: fc.constantFrom(false, false, false, true),
+  ignoresAttributes: fc.boolean()
+})
+
+const fault: fc.Arbitrary<Fault> = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      after: fc.oneof(fc.nat(12), fc.nat(120)),
+      then: fc.constantFrom('cut' as const, 'cut-all' as const, 'silence' as const),
+      takesEffect: fc.boolean()
+    })
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      on: fc.constantFrom<Operation>('replace', 'rename', 'close', 'reopen', 'connect', 'stat', 'remove', 'create'),
+      after: fc.nat(4),
+      times: fc.integer({ min: 1, max: 3 }),
+      then: fc.constantFrom('cut' as const, 'connection-lost' as const, 'server-failure' as const, 'permission' as const),
+      takesEffect: fc.boolean()
+    })
+  }
+)
+
+/** What happens to a local file before a run, or while it is read. */
+const change = fc.record({
+  file: fc.nat(3),
+  kind: fc.constantFrom('touch' as const, 'block' as const, 'quiet-block' as const, 'resize' as const, 'rebuild' as const),
+  block: fc.nat(9)
+})
+
+const run = fc.record({
+  changes: fc.array(change, { maxLength: 2 }),
+  lost: fc.constantFrom(0, 0, 0, 1, 2),
+  poisoned: fc.constantFrom(false, false, false, false, true),
+  faults: fc.array(fault, { maxLength: 4 }),
+  cancelAt: fc.option(fc.nat(150), { freq: 4 }),
+  changeWhileRead: fc.option(fc.tuple(change, fc.nat(20)), { freq: 5 }),
+  otherWriter: fc.constantFrom(false, false, false, true),
+  connections: fc.integer({ min: 1, max: 4 }),
+  retries: fc.nat(3),
+  intervalMs: fc.constantFrom(0, 1, 100, 60_000)
+})
+
+const scenario = fc.record({
+  traits,
+  sizes: fc.array(fc.constantFrom(...SIZES), { minLength: 1, maxLength: 4 }),
+  tiny: fc.constantFrom(0, 0, 0, 3, 140),
+  old: fc.constantFrom('none' as const, 'other' as const, 'alike' as const),
+  verify: fc.constantFrom(...VERIFY_MODES),
+  preserveMtime: fc.boolean(),
+  runs: fc.array(run, { minLength: 1, maxLength: 4 })
+})
+
+type Scenario = typeof scenario extends fc.Arbitrary<infer T> ? T : never
+type Change = typeof change extends fc.Arbitrary<infer T> ? T : never
+
+let seeds = 1
+
+function prepare({ traits, sizes, tiny, old }: Scenario): MemoryWorld {
+  const world = new MemoryWorld(traits)
+  for (const [index, size] of sizes.entries()) {
+    const name = `file-${index}`
+    const bytes = bytesOf(seeds++, size)
+    world.put(name, bytes)
+    if (old === 'other') world.putOld(name, bytesOf(seeds++, size + index))
+    // The same head and tail, and another middle.
+    if (old === 'alike' && size > 300_000) {
+      world.putOld(name, changed(bytes, { offset: size >> 1, length: 1000 }, seeds++))
+    }
+  }
+  for (let index = 0; index < tiny; index++) world.put(`tiny/file-${index}`, bytesOf(seeds++, 10))
+  world.server.log.length = 0
+  return world
+}
+
+function apply(world: MemoryWorld, sizes: readonly number[], { file, kind, block }: Change, whileRead = false): void {
+  const name = `file-${file % sizes.length}`
+  const bytes = world.localBytes(name)
+  const mtimeMs = world.disk.at(localOf(name)).mtimeMs
+  const later = mtimeMs + 1500
+  const offset = Math.min(block * MIB + 5, Math.max(0, bytes.length - 1))
+  const range = { offset, length: Math.min(1000, bytes.length - offset) }
+  switch (kind) {
+    case 'touch':
+      return world.disk.write(localOf(name), bytes, later)
+    case 'quiet-block':
+      // Other bytes and the mtime of before: only a digest can tell, and only between runs.
+      if (!whileRead) return world.disk.write(localOf(name), changed(bytes, range, seeds++), mtimeMs)
+      return
+    case 'block':
+      return world.disk.write(localOf(name), changed(bytes, range, seeds++), later)
+    case 'resize':
+      return world.disk.write(localOf(name), bytesOf(seeds++, bytes.length >> 1), later)
+    case 'rebuild':
+      return world.disk.put(localOf(name), bytesOf(seeds++, bytes.length), { mtimeMs: later })
+  }
+}
+
+async function play(world: MemoryWorld, { runs, sizes, verify, preserveMtime }: Scenario): Promise<void> {
+  // A server that destroys what it acknowledged makes a saved ledger wrong for a while.
+  world.watchesLedger = world.server.traits.reopen === 'keeps' && !world.server.traits.removesUnfinished
+  for (const [index, step] of runs.entries()) {
+    for (const each of step.changes) apply(world, sizes, each)
+    world.store.lose(step.lost)
+    if (step.poisoned) world.store.text = '{"version":1,"seal":"","payload":"{}"}'
+    world.server.faults.splice(0, Infinity, ...step.faults.map(each => ({ ...each })))
+
+    const stop = new AbortController()
+    const from = world.server.log.length
+    world.server.onRequest = (_request, count) => {
+      if (step.cancelAt !== null && count - from === step.cancelAt) stop.abort(cancelled())
+    }
+    let slices = 0
+    world.disk.onSlice = () => {
+      if (step.changeWhileRead === null || slices++ !== step.changeWhileRead[1]) return
+      apply(world, sizes, step.changeWhileRead[0], true)
+    }
+    const { connections, retries, intervalMs } = step
+    const writer = { run: step.otherWriter ? `other-${index}` : '100', attempt: index + 1 }
+    const options: RunOptions = { verify, preserveMtime, connections, retries, intervalMs, writer, signal: stop.signal }
+    const { report } = await world.run(options)
+
+    expect(report.results).toHaveLength(world.plan().length)
+    for (const { status, error } of report.results) {
+      if (status === 'failed') expect(error).toBeInstanceOf(UploadError)
+    }
+    expect(world.disk.open).toBe(0)
+    expect(world.server.living).toEqual([])
+    const asked = world.server.log.length
+    await world.clock.untilQuiet()
+    expect(world.server.log).toHaveLength(asked)
+    world.checkPromises(step.changeWhileRead === null ? report : undefined)
+  }
+}
+
+test('whatever happens, what ends green is in place, byte for byte', async () => {
+  const property = fc.asyncProperty(scenario, async each => {
+    const world = prepare(each)
+    await play(world, each)
+
+    // And when nothing goes wrong any more, everything gets there.
+    world.server.faults.length = 0
+    world.server.onRequest = () => undefined
+    world.disk.onSlice = () => undefined
+    const { report } = await world.run({ verify: each.verify, connections: 3, writer: { attempt: 99 } })
+    expect(report.results.filter(({ status }) => status === 'failed')).toEqual([])
+    for (const name of each.sizes.keys()) expect(world.isInPlace(`file-${name}`)).toBe(true)
+  })
+  await fc.assert(property, { numRuns: Number(process.env['PROPERTY_RUNS'] ?? 250) })
+}, 120_000)

@@ -1,0 +1,218 @@
+import { UploadError } from '../../src/core/errors.js'
+import { partPath } from '../../src/core/identity.js'
+import { blockRange } from '../../src/core/blocks.js'
+import type { PlannedFile } from '../../src/core/plan.js'
+import type { FileResult, Report } from '../../src/core/report.js'
+import type { ResumeDecision, UploadRecord } from '../../src/core/resume.js'
+import { deriveStateKeys, keyedName, openSealed } from '../../src/core/seal.js'
+import { parseUploadMeta, type Writer } from '../../src/core/upload-meta.js'
+import type { UploadSettings, World } from '../../src/engine/context.js'
+import type { UploadEvent } from '../../src/engine/ports.js'
+import { upload } from '../../src/engine/upload.js'
+import { hasDigest, randomOf, sameBytes } from './memory-bytes.js'
+import { MemoryClock } from './memory-clock.js'
+import { MemoryServer, type ServerTraits } from './memory-server.js'
+import { MemoryDisk } from './memory-source.js'
+import { MemoryStore } from './memory-store.js'
+
+const SERVER = 'deploy@example.org:22'
+const SETTINGS: UploadSettings = {
+  verify: 'size',
+  connections: 1,
+  retries: 5,
+  fileMode: undefined,
+  dirMode: undefined,
+  preserveMtime: false
+}
+
+export interface RunOptions extends Partial<UploadSettings> {
+  readonly signal?: AbortSignal
+  readonly writer?: Partial<Writer>
+  readonly intervalMs?: number
+  /** Only these files; otherwise all. */
+  readonly names?: readonly string[]
+}
+
+/** What came of one run. */
+export interface Outcome {
+  readonly report: Report
+  readonly events: readonly UploadEvent[]
+}
+
+/**
+ * A disk, a server, a store and time, all in memory, and runs of the engine over them. Every run is watched: the
+ * ledger that is saved claims nothing that the server lacks (P3), a target is never anything but a whole version
+ * (P1), and what is reported in place is in place (P4).
+ */
+export class MemoryWorld {
+  readonly clock = new MemoryClock()
+  readonly disk = new MemoryDisk(this.clock)
+  readonly server: MemoryServer
+  readonly store = new MemoryStore()
+  readonly keys = deriveStateKeys('secret')
+  /** What broke a promise. */
+  readonly broken: string[] = []
+  /** Events of the run that is under way, or was last. */
+  events: UploadEvent[] = []
+  /** Off for servers that lose what they acknowledged. */
+  watchesLedger = true
+  onEvent: (event: UploadEvent) => void = () => undefined
+  private readonly random: () => number
+  private readonly versions = new Map<string, (Buffer | undefined)[]>()
+
+  constructor(traits: Partial<ServerTraits> = {}) {
+    this.server = new MemoryServer(this.clock, traits)
+    this.random = randomOf(this.server.traits.seed + 17)
+    this.server.onChange = (path, bytes) => this.watchTarget(path, bytes)
+    this.store.onSave = sealed => this.watchRecords(sealed)
+  }
+
+  /** Puts a local file there; its name is also that on the server, below `site/`. */
+  put(name: string, bytes: Buffer, mtimeMs?: number): void {
+    this.disk.put(localOf(name), bytes, mtimeMs === undefined ? {} : { mtimeMs })
+  }
+
+  /** Puts an older file in the place of the target. */
+  putOld(name: string, bytes: Buffer): void {
+    this.server.put(remoteOf(name), bytes)
+    this.versions.set(remoteOf(name), [Buffer.from(bytes)])
+  }
+
+  localBytes(name: string): Buffer {
+    return this.disk.at(localOf(name)).bytes
+  }
+
+  remoteBytes(name: string): Buffer | undefined {
+    return this.server.bytesOf(remoteOf(name))
+  }
+
+  isInPlace(name: string): boolean {
+    return sameBytes(this.localBytes(name), this.remoteBytes(name))
+  }
+
+  /** The record in the last save. */
+  record(name: string): UploadRecord | undefined {
+    return this.store.meta(this.keys).records.get(keyedName(this.keys, SERVER, remoteOf(name)))
+  }
+
+  plan(names?: readonly string[]): PlannedFile[] {
+    return [...this.disk.files].flatMap(([local, { bytes }]) => {
+      const name = local.slice('/work/'.length)
+      if (names?.includes(name) === false) return []
+      return [{ local, remote: remoteOf(name), size: bytes.length }]
+    })
+  }
+
+  world(): World {
+    const { clock, random, server, disk } = this
+    return {
+      connect: server.connect,
+      openSource: disk.openSource,
+      clock,
+      random,
+      newId: () => Math.floor(random() * 0x1_0000_0000).toString(16).padStart(8, '0'),
+      emit: event => {
+        this.events.push(event)
+        this.onEvent(event)
+        if (event.type === 'finished') this.watchResult(event.result)
+      }
+    }
+  }
+
+  /** A run of the engine that has not been waited for. */
+  start({ signal, writer, intervalMs = 60_000, names, ...settings }: RunOptions = {}): Promise<Report> {
+    this.events = []
+    return upload({
+      files: this.plan(names),
+      server: SERVER,
+      settings: { ...SETTINGS, ...settings },
+      state: {
+        store: this.store,
+        keys: this.keys,
+        writer: { run: '100', attempt: 1, runner: 'runner', ...writer },
+        intervalMs
+      },
+      world: this.world(),
+      signal: signal ?? new AbortController().signal
+    })
+  }
+
+  /** A run of the engine, to its end. @throws Error when it hangs or broke a promise. */
+  async run(options: RunOptions = {}): Promise<Outcome> {
+    const report = await this.clock.until(this.start(options))
+    this.checkPromises(report)
+    return { report, events: this.events }
+  }
+
+  /** @throws Error when a promise was broken so far. */
+  checkPromises(report?: Report): void {
+    for (const result of report?.results ?? []) this.watchResult(result)
+    if (this.broken.length > 0) throw new Error([...new Set(this.broken)].join('; '))
+  }
+
+  private watchResult({ file, status, error }: FileResult): void {
+    if (status === 'failed') {
+      if (error === undefined) this.broken.push(`${file.remote} failed without an error`)
+      return
+    }
+    const here = this.disk.files.get(file.local)?.bytes
+    if (!sameBytes(here, this.server.bytesOf(file.remote))) {
+      this.broken.push(`P4: ${file.remote} is ${status} and not in place`)
+    }
+  }
+
+  private watchTarget(path: string, bytes: Buffer | undefined): void {
+    if (!path.startsWith('site/') || /\.part(\.old)?$/.test(path)) return
+    const local = localOf(path.slice('site/'.length))
+    const whole = [...(this.disk.versions.get(local) ?? []), ...(this.versions.get(path) ?? [])]
+    if (bytes === undefined) {
+      if (this.server.traits.canReplace) this.broken.push(`P1: ${path} was taken away`)
+    } else if (!whole.some(version => sameBytes(version, bytes))) {
+      this.broken.push(`P1: ${path} is no whole version`)
+    }
+  }
+
+  private watchRecords(sealed: string): void {
+    if (!this.watchesLedger) return
+    const { records } = parseUploadMeta(openSealed(this.keys, sealed))
+    for (const { remote } of this.plan()) {
+      const record = records.get(keyedName(this.keys, SERVER, remote))
+      if (record === undefined || record.published !== undefined) continue
+      const { ledger, partId } = record
+      const there = this.server.bytesOf(partPath(remote, partId)) ?? this.server.bytesOf(remote)
+      for (const index of ledger.acknowledged()) {
+        const { offset, length } = blockRange(ledger.fileSize, index)
+        const bytes = there?.subarray(offset, offset + length) ?? Buffer.alloc(0)
+        if (!hasDigest(bytes, ledger.digestOf(index) ?? '')) {
+          this.broken.push(`P3: block ${index} of ${remote} is in the ledger and not on the server`)
+        }
+      }
+    }
+  }
+}
+
+export function decisionsOf({ events }: Outcome): ResumeDecision['action'][] {
+  return events.flatMap(event => (event.type === 'decided' ? [event.decision.action] : []))
+}
+
+export function resultOf({ report }: Outcome, name: string): FileResult {
+  const result = report.results.find(({ file }) => file.remote === remoteOf(name))
+  if (result === undefined) throw new Error(`no result for ${name}`)
+  return result
+}
+
+export function count({ events }: Outcome, type: UploadEvent['type']): number {
+  return events.filter(event => event.type === type).length
+}
+
+export function cancelled(): UploadError {
+  return new UploadError('cancelled', 'told to stop')
+}
+
+export function remoteOf(name: string): string {
+  return `site/${name}`
+}
+
+export function localOf(name: string): string {
+  return `/work/${name}`
+}
