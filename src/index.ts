@@ -4,6 +4,7 @@ import { isCacheProcess, serveCacheOperation } from './adapters/state/serve-cach
 import { main } from './action/main.js'
 import { isPost, noteMain } from './action/phases.js'
 import { post } from './action/post.js'
+import { printable } from './action/printable.js'
 import { stopSignal } from './action/stop-signal.js'
 
 if (isCacheProcess()) {
@@ -15,6 +16,12 @@ if (isCacheProcess()) {
   try {
     await main(stopSignal())
   } catch (error) {
-    core.setFailed(error instanceof Error ? error.message : String(error))
+    const message = error instanceof Error ? error.message : String(error)
+    core.setFailed(
+      message
+        .split('\n')
+        .map(line => printable(line))
+        .join('\n')
+    )
   }
 }

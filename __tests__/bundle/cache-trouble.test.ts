@@ -1,11 +1,17 @@
 import { beforeEach, describe, expect, jest, test } from '@jest/globals'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { writeArtifact } from '../support/artifact.js'
 import { readEntry, rewriteEntry } from '../support/cache-service-archive.js'
 import type { CacheFaults } from '../support/cache-service.mjs'
-import type { Environment, Inputs, PhaseResult, Runner } from '../support/runner.mjs'
-import { makeDirectory, mebibyte, numberOf, useSite, warningsOf } from '../support/runner-site.js'
+import type { Environment, Inputs } from '../support/runner.mjs'
+import {
+  buildArtifact,
+  type JobStep,
+  mebibyte,
+  numberOf,
+  useSite,
+  warningsOf
+} from '../support/runner-site.js'
 import { describeWithSshd } from '../support/sshd.js'
 
 jest.setTimeout(90_000)
@@ -13,22 +19,11 @@ jest.setTimeout(90_000)
 const size = 4 * mebibyte + 12_345
 const allowedDelayMs = 10_000
 
-interface Run {
-  readonly main: PhaseResult
-  readonly post: PhaseResult | undefined
-}
-
 describeWithSshd('trouble with the cache', () => {
   const site = useSite()
   let usualMs = 0
 
-  async function build(machine: Runner): Promise<string> {
-    const directory = await makeDirectory(machine.workspace, 'build')
-    await writeArtifact(join(directory, 'app.bin'), size, 'app')
-    return directory
-  }
-
-  const timeOf = ({ main, post }: Run) => main.durationMs + (post?.durationMs ?? 0)
+  const timeOf = ({ main, post }: JobStep) => main.durationMs + (post?.durationMs ?? 0)
 
   interface Attempt {
     readonly attempt?: number
@@ -38,9 +33,9 @@ describeWithSshd('trouble with the cache', () => {
   }
 
   /** Uploads, which must succeed. */
-  async function upload({ attempt = 1, withCache = true, inputs = {}, env = {} }: Attempt): Promise<Run> {
+  async function upload({ attempt = 1, withCache = true, inputs = {}, env = {} }: Attempt): Promise<JobStep> {
     const machine = await site.machine({ attempt, withCache })
-    const directory = await build(machine)
+    const directory = await buildArtifact(machine, size)
     const run = await machine.run(site.inputs(inputs), env)
     expect([run.main.exitCode, run.post?.exitCode]).toEqual([0, 0])
     expect(run.main.outputs.state).toBe('complete')
@@ -49,14 +44,14 @@ describeWithSshd('trouble with the cache', () => {
     return run
   }
 
-  function expectOneWarning({ main, post }: Run): string {
+  function expectOneWarning({ main, post }: JobStep): string {
     const warnings = warningsOf(main, post)
     expect(warnings).toHaveLength(1)
     expect(main.log).not.toMatch(/^::error/m)
     return warnings[0] ?? ''
   }
 
-  function expectOneWarningInTime(run: Run): string {
+  function expectOneWarningInTime(run: JobStep): string {
     const warning = expectOneWarning(run)
     expect(timeOf(run)).toBeLessThan(usualMs + allowedDelayMs)
     return warning
@@ -69,8 +64,11 @@ describeWithSshd('trouble with the cache', () => {
     expect(site.cache.entries.length).toBeGreaterThan(0)
   })
 
-  test('no service in the environment is told', async () => {
-    expect(expectOneWarningInTime(await upload({ withCache: false }))).toMatch(/no Actions cache/)
+  test('no service in the environment is told, and no re-run is promised to know of this upload', async () => {
+    const run = await upload({ withCache: false })
+    expect(expectOneWarningInTime(run)).toMatch(/no Actions cache/)
+    expect(run.main.log).not.toMatch(/re-run (?:skips|continues)/)
+    expect(run.main.summary).not.toMatch(/re-run (?:skips|continues)/)
   })
 
   test('no token in the environment is told', async () => {
@@ -133,7 +131,7 @@ describeWithSshd('trouble with the cache', () => {
     site.cache.faults.status = 403
     site.link.bytesPerSecond = mebibyte
     const machine = await site.machine()
-    await build(machine)
+    await buildArtifact(machine, size)
     const phase = await machine.startMain(site.inputs({ 'checkpoint-interval': '1' }))
     await phase.waitForLine(/^::warning/)
     site.cache.faults.status = undefined
@@ -146,11 +144,9 @@ describeWithSshd('trouble with the cache', () => {
   describe('with what an interrupted attempt left', () => {
     beforeEach(async () => {
       const machine = await site.machine()
-      await build(machine)
+      await buildArtifact(machine, size)
       site.link.bytesPerSecond = 16 * mebibyte
-      void site.link.cutAfter(3.5 * mebibyte).then(() => (site.link.refuse = true))
-      expect((await machine.run(site.inputs())).main.exitCode).toBe(1)
-      site.link.refuse = false
+      await site.runAndCut(machine, 3.5 * mebibyte)
       site.link.bytesPerSecond = undefined
       expect(site.cache.entries).toHaveLength(1)
     })

@@ -165,7 +165,7 @@ describeWithSshd('an upload', () => {
         'uploaded-count': '0',
         'skipped-count': '3',
         'sent-bytes': '0',
-        'reused-bytes': '0'
+        'reused-bytes': String(3 * mebibyte + 5)
       })
       expect(site.link.sent - before).toBeLessThan(100_000)
     })
@@ -175,6 +175,16 @@ describeWithSshd('an upload', () => {
       await build(machine, files)
       const { main } = await machine.run(site.inputs())
       expect(main.outputs).toMatchObject({ state: 'complete', 'skipped-count': '3', 'sent-bytes': '0' })
+    })
+
+    test('fails when the server is away, and does not speak of bytes to continue with', async () => {
+      site.link.refuse = true
+      const machine = await site.machine({ attempt: 2 })
+      await build(machine, files)
+      const { main } = await machine.run(site.inputs())
+      expect(main.exitCode).toBe(1)
+      expect(main.outputs).toMatchObject({ state: 'incomplete', 'failed-count': '3' })
+      expect(main.log).not.toContain('continues with')
     })
 
     test('uploads what was deleted on the server', async () => {
@@ -267,7 +277,15 @@ describeWithSshd('an upload', () => {
         expect(errorsOf(main).join('\n')).toContain('directory')
         expect(errorsOf(main).join('\n')).toContain(name)
         expect((await stat(join(site.target, name))).isDirectory()).toBe(true)
-        expect((await listFiles(site.target)).filter(path => path.endsWith('.part'))).toEqual([])
+
+        await rm(join(site.target, name), { recursive: true })
+        const { main: again } = await machine.run(site.inputs())
+        expect(again.outputs).toMatchObject({
+          state: 'complete',
+          'uploaded-count': '1',
+          'skipped-count': '3'
+        })
+        await expectSameTree(site.target, join(machine.workspace, 'build'))
       }
     )
 

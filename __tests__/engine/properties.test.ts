@@ -37,6 +37,7 @@ const fault: fc.Arbitrary<Fault> = fc.oneof(
     weight: 4,
     arbitrary: fc.record({
       after: fc.oneof(fc.nat(12), fc.nat(120)),
+      on: fc.constantFrom<Operation | undefined>(undefined, undefined, 'write', 'replace', 'rename', 'close', 'reopen'),
       then: fc.constantFrom('cut' as const, 'cut-all' as const, 'silence' as const),
       takesEffect: fc.boolean()
     })
@@ -47,8 +48,7 @@ const fault: fc.Arbitrary<Fault> = fc.oneof(
       on: fc.constantFrom<Operation>('replace', 'rename', 'close', 'reopen', 'connect', 'stat', 'remove', 'create'),
       after: fc.nat(4),
       times: fc.integer({ min: 1, max: 3 }),
-      then: fc.constantFrom('cut' as const, 'connection-lost' as const, 'server-failure' as const, 'permission' as const),
-      takesEffect: fc.boolean()
+      then: fc.constantFrom('connection-lost' as const, 'server-failure' as const, 'permission' as const)
     })
   }
 )
@@ -70,13 +70,13 @@ const run = fc.record({
   otherWriter: fc.constantFrom(false, false, false, true),
   connections: fc.integer({ min: 1, max: 4 }),
   retries: fc.nat(3),
-  intervalMs: fc.constantFrom(0, 1, 100, 60_000)
+  intervalMs: fc.constantFrom(0, 700, 60_000)
 })
 
 const scenario = fc.record({
   traits,
   sizes: fc.array(fc.constantFrom(...SIZES), { minLength: 1, maxLength: 4 }),
-  tiny: fc.constantFrom(0, 0, 0, 3, 140),
+  tiny: fc.constantFrom(0, 0, 0, 0, 0, 3, 70, 140),
   old: fc.constantFrom('none' as const, 'other' as const, 'alike' as const),
   verify: fc.constantFrom(...VERIFY_MODES),
   preserveMtime: fc.boolean(),
@@ -105,35 +105,38 @@ function prepare({ traits, sizes, tiny, old }: Scenario): MemoryWorld {
   return world
 }
 
-function apply(world: MemoryWorld, sizes: readonly number[], { file, kind, block }: Change, whileRead = false): void {
-  const name = `file-${file % sizes.length}`
-  const bytes = world.localBytes(name)
-  const mtimeMs = world.disk.at(localOf(name)).mtimeMs
+function apply(world: MemoryWorld, local: string, { kind, block }: Change, whileRead = false): void {
+  const { bytes, mtimeMs } = world.disk.at(local)
   const later = mtimeMs + 1500
   const offset = Math.min(block * MIB + 5, Math.max(0, bytes.length - 1))
   const range = { offset, length: Math.min(1000, bytes.length - offset) }
   switch (kind) {
     case 'touch':
-      return world.disk.write(localOf(name), bytes, later)
+      return world.disk.write(local, bytes, later)
     case 'quiet-block':
       // Other bytes and the mtime of before: only a digest can tell, and only between runs.
-      if (!whileRead) return world.disk.write(localOf(name), changed(bytes, range, seeds++), mtimeMs)
+      if (!whileRead) return world.disk.write(local, changed(bytes, range, seeds++), mtimeMs)
       return
     case 'block':
-      return world.disk.write(localOf(name), changed(bytes, range, seeds++), later)
+      return world.disk.write(local, changed(bytes, range, seeds++), later)
     case 'resize':
-      return world.disk.write(localOf(name), bytesOf(seeds++, bytes.length >> 1), later)
+      return world.disk.write(local, bytesOf(seeds++, bytes.length >> 1), later)
     case 'rebuild':
-      return world.disk.put(localOf(name), bytesOf(seeds++, bytes.length), { mtimeMs: later })
+      return world.disk.put(local, bytesOf(seeds++, bytes.length), { mtimeMs: later })
   }
 }
 
 async function play(world: MemoryWorld, { runs, sizes, verify, preserveMtime }: Scenario): Promise<void> {
   // A server that destroys what it acknowledged makes a saved ledger wrong for a while.
   world.watchesLedger = world.server.traits.reopen === 'keeps' && !world.server.traits.removesUnfinished
+  // Where a rename is refused, the old file is moved aside for a moment.
+  const refusesRename = runs.some(({ faults }) => faults.some(({ on }) => on === 'replace'))
+  world.mayBeAbsent = !world.server.traits.canReplace || refusesRename
   for (const [index, step] of runs.entries()) {
-    for (const each of step.changes) apply(world, sizes, each)
+    for (const each of step.changes) apply(world, localOf(`file-${each.file % sizes.length}`), each)
     world.store.lose(step.lost)
+    // What an older checkpoint claims was written over since, perhaps.
+    if (step.lost > 0) world.watchesLedger = false
     if (step.poisoned) world.store.text = '{"version":1,"seal":"","payload":"{}"}'
     world.server.faults.splice(0, Infinity, ...step.faults.map(each => ({ ...each })))
 
@@ -143,9 +146,9 @@ async function play(world: MemoryWorld, { runs, sizes, verify, preserveMtime }: 
       if (step.cancelAt !== null && count - from === step.cancelAt) stop.abort(cancelled())
     }
     let slices = 0
-    world.disk.onSlice = () => {
+    world.disk.onSlice = local => {
       if (step.changeWhileRead === null || slices++ !== step.changeWhileRead[1]) return
-      apply(world, sizes, step.changeWhileRead[0], true)
+      apply(world, local, step.changeWhileRead[0], true)
     }
     const { connections, retries, intervalMs } = step
     const writer = { run: step.otherWriter ? `other-${index}` : '100', attempt: index + 1 }
@@ -157,11 +160,9 @@ async function play(world: MemoryWorld, { runs, sizes, verify, preserveMtime }: 
       if (status === 'failed') expect(error).toBeInstanceOf(UploadError)
     }
     expect(world.disk.open).toBe(0)
-    expect(world.server.living).toEqual([])
-    const asked = world.server.log.length
     await world.clock.untilQuiet()
-    expect(world.server.log).toHaveLength(asked)
-    world.checkPromises(step.changeWhileRead === null ? report : undefined)
+    expect(world.server.living).toEqual([])
+    world.checkPromises(report)
   }
 }
 

@@ -15,8 +15,7 @@ export async function writeArtifact(
   size: number,
   seed: string | number = 0
 ): Promise<{ sha256: string }> {
-  const key = createHash('sha256').update(String(seed)).digest()
-  const stream = createCipheriv('aes-256-ctr', key, Buffer.alloc(16))
+  const stream = keyStream(seed)
   const hash = createHash('sha256')
   const file = await open(path, 'w')
   try {
@@ -32,11 +31,21 @@ export async function writeArtifact(
   return { sha256: hash.digest('hex') }
 }
 
+/** The first `size` bytes of what `writeArtifact` writes for that seed, in memory. */
+export function artifactBytes(size: number, seed: string | number = 0): Buffer {
+  return keyStream(seed).update(Buffer.alloc(size))
+}
+
 /** The SHA-256 of a file in hex. */
 export async function sha256File(path: string): Promise<string> {
   const hash = createHash('sha256')
   await pipeline(createReadStream(path, { highWaterMark: zeros.length }), hash)
   return hash.digest('hex')
+}
+
+function keyStream(seed: string | number) {
+  const key = createHash('sha256').update(String(seed)).digest()
+  return createCipheriv('aes-256-ctr', key, Buffer.alloc(16))
 }
 
 /** Writes files below `directory`: a number is a size and gives an artifact seeded with the name, text is content. */

@@ -6,7 +6,7 @@ interface Timer {
 }
 
 const HOUR_MS = 3_600_000
-const MOST_STEPS = 2_000_000
+const MOST_STEPS = 300_000
 
 /**
  * Virtual time: whoever waits for it is woken as soon as nothing else can happen, in the order of the timers. Work

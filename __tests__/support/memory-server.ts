@@ -36,7 +36,7 @@ export interface ServerRequest {
 /** What goes wrong, once or more often, at a request. */
 export interface Fault {
   /** Absent: any request. */
-  readonly on?: Operation | readonly Operation[]
+  readonly on?: Operation | readonly Operation[] | undefined
   readonly path?: RegExp
   readonly session?: number
   /** As many such requests come through first. */
@@ -71,11 +71,14 @@ export interface ServerTraits {
   latencyMs: number
   jitterMs: number
   connectMs: number
-  /** These do not wait for the requests before them. */
+  /** These do not wait for the requests before them, except for a sync. */
   overtaking: readonly Operation[]
   /** Answers come in any order. */
   shufflesAnswers: boolean
-  /** Requests of a session that died: dropped, or carried out that much later. */
+  /**
+   * Requests of a session that died: dropped, or carried out that much later. Not a plain rename: one that moves an
+   * old file aside would take the new one away, and no client could help it.
+   */
   lateMs: number | undefined
   /** Late writes go to whatever has the path then. */
   lateToPath: boolean
@@ -379,6 +382,7 @@ export class MemorySession implements Remote {
   private isSilent = false
   private appliedAt = 0
   private answeredAt = 0
+  private syncedAt = 0
 
   constructor(
     readonly server: MemoryServer,
@@ -522,7 +526,7 @@ export class MemorySession implements Remote {
       }
       this.server.clock.after(this.requestDelay(operation), () => {
         if (!this.isCut) carryOut()
-        else this.carryOutLate(() => act(to, true))
+        else if (operation !== 'rename') this.carryOutLate(() => act(to, true))
       })
     })
   }
@@ -563,7 +567,8 @@ export class MemorySession implements Remote {
     const now = clock.now()
     const own = now + traits.latencyMs + this.server.jitter()
     const overtakes = traits.overtaking.includes(operation)
-    const at = overtakes ? own : Math.max(own, this.appliedAt)
+    const at = Math.max(own, overtakes ? this.syncedAt : this.appliedAt)
+    if (operation === 'sync') this.syncedAt = at
     this.appliedAt = Math.max(this.appliedAt, at)
     return at - now
   }

@@ -3,7 +3,7 @@ import { cp, mkdir, mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promise
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { sha256File } from './artifact.js'
+import { sha256File, writeArtifact } from './artifact.js'
 import { startCacheService, type CacheService } from './cache-service.mjs'
 import { startLink, type Link } from './link.mjs'
 import { createRunner, type Inputs, type PhaseResult, type Runner } from './runner.mjs'
@@ -16,6 +16,11 @@ export const mebibyte = 1024 * 1024
  * and some bytes are on their way.
  */
 export const fewBlocks = 8 * mebibyte
+
+export interface JobStep {
+  readonly main: PhaseResult
+  readonly post: PhaseResult | undefined
+}
 
 export interface Site {
   /** A directory with action.yml and dist/, which nobody rebuilds. */
@@ -30,6 +35,8 @@ export interface Site {
   machine(options?: { attempt?: number; runId?: number; withCache?: boolean }): Promise<Runner>
   /** Inputs that upload the directory `build` over the link, one attempt each. */
   inputs(more?: Inputs): Inputs
+  /** Runs main and post over a line that is cut for good after this many bytes; it is well again afterwards. */
+  runAndCut(machine: Runner, bytes: number, inputs?: Inputs): Promise<JobStep>
   /** Closes it after the test, last first. */
   closeLater<T extends { close(): unknown }>(opened: T): T
 }
@@ -64,7 +71,7 @@ export function useSite(options: SshdOptions = {}): Site {
     await rm(actionPath, { recursive: true, force: true })
   })
 
-  return {
+  const site: Site = {
     get actionPath() {
       return actionPath
     },
@@ -98,14 +105,29 @@ export function useSite(options: SshdOptions = {}): Site {
         username: sshd.username,
         key: sshd.privateKey,
         'known-hosts': sshd.formatKnownHosts(link.port),
-        'remote-path': this.target,
+        'remote-path': site.target,
         paths: 'build',
         retries: '0',
         ...more
       }
     },
+    async runAndCut(machine, bytes, inputs = site.inputs()) {
+      void link.cutAfter(bytes).then(() => (link.refuse = true))
+      const step = await machine.run(inputs)
+      link.refuse = false
+      expect(step.main.exitCode).toBe(1)
+      return step
+    },
     closeLater
   }
+  return site
+}
+
+/** Makes `build/app.bin` as every build does: the same bytes, another time. Returns the directory. */
+export async function buildArtifact(machine: Runner, size: number): Promise<string> {
+  const directory = await makeDirectory(machine.workspace, 'build')
+  await writeArtifact(join(directory, 'app.bin'), size, 'app')
+  return directory
 }
 
 /** Copies action.yml and dist/ to a place where no build changes them. */

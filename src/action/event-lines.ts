@@ -23,23 +23,21 @@ export function decisionLine({ file, decision }: EventOf<'decided'>): string {
   }
 }
 
-/** What became of a file; `undefined` for a skipped one, of which the decision has told all. */
-export function resultLine(result: FileResult): string | undefined {
-  const { file, status, sentBytes, reusedBytes, elapsedMs } = result
-  switch (status) {
-    case 'uploaded': {
-      const traffic = trafficOf(sentBytes, reusedBytes, elapsedMs)
-      return `Uploaded ${printable(file.remote)}: ${formatBytes(file.size)}, ${traffic}`
-    }
-    case 'failed':
-      return failureLine(result)
-    case 'skipped':
-      return undefined
-  }
+/** What became of a file in place; `undefined` for a skipped one, of which the decision has told all. */
+export function resultLine({
+  file,
+  status,
+  sentBytes,
+  reusedBytes,
+  elapsedMs
+}: FileResult): string | undefined {
+  if (status !== 'uploaded') return undefined
+  const traffic = trafficOf(sentBytes, reusedBytes, elapsedMs)
+  return `Uploaded ${printable(file.remote)}: ${formatBytes(file.size)}, ${traffic}`
 }
 
-/** `Not in place: build.zip (write at 1048576: No space left on device)`. */
-export function failureLine({ file, error }: FileResult): string {
+/** `Not in place: build.zip (write at 1048576: No space left on device)`; without the reason where it was told before. */
+export function failureLine({ file }: FileResult, error: UploadError | undefined): string {
   const why = error === undefined ? '' : ` (${printable(error.message)})`
   return `Not in place: ${printable(file.remote)}${why}`
 }

@@ -6,6 +6,7 @@ import { connectedLine, decisionLine, failureLine, resultLine, retryLine } from 
 import { type OutcomeContext, outcomeOf, trafficOf } from './outcome.js'
 import { printable } from './printable.js'
 import { Progress } from './progress.js'
+import { tellOnce } from './tell-once.js'
 
 /** Where lines go; `@actions/core` has these four. */
 export interface LogOutput {
@@ -42,6 +43,7 @@ export class Log {
   private manyFiles = false
   private readonly outOfTheOrdinary: (line: string) => void
   private readonly failures: (line: string) => void
+  private readonly reasonOf = tellOnce()
 
   constructor(private readonly settings: LogSettings) {
     const { output, now } = settings
@@ -114,7 +116,9 @@ export class Log {
     const { output } = this.settings
     this.close()
     const failed = report.results.filter(({ status }) => status === 'failed')
-    for (const result of failed.slice(0, FAILURES_SHOWN)) output.info(failureLine(result))
+    const reasonOf = tellOnce()
+    for (const result of failed.slice(0, FAILURES_SHOWN))
+      output.info(failureLine(result, reasonOf(result.error)))
     if (failed.length > FAILURES_SHOWN)
       output.info(`and ${formatCount(failed.length - FAILURES_SHOWN, 'file')} more`)
     output.info(outcomeOf(report, context))
@@ -146,7 +150,7 @@ export class Log {
 
   private tellResult(result: FileResult): void {
     const { output } = this.settings
-    if (result.status === 'failed') this.failures(failureLine(result))
+    if (result.status === 'failed') this.failures(failureLine(result, this.reasonOf(result.error)))
     else if (!this.manyFiles) {
       const line = resultLine(result)
       if (line !== undefined) output.info(line)

@@ -40,6 +40,12 @@ interface Step {
   readonly signal: AbortSignal
 }
 
+interface Uploaded {
+  readonly report: Report
+  /** A re-run will find the state of this attempt. */
+  readonly keepsState: boolean
+}
+
 /** The step: reads the inputs, uploads, and reports. @throws UploadError when not every file is in place. */
 export async function main(signal: AbortSignal): Promise<void> {
   setOutputs(NOTHING, 'incomplete')
@@ -50,8 +56,9 @@ export async function main(signal: AbortSignal): Promise<void> {
   try {
     const step = { settings, login, job: readJob(process.env), log, signal }
     const files = await planFiles(step)
-    const report = files.length === 0 ? NOTHING : await uploadFiles(files, step)
-    await tellResult(report, step)
+    const uploaded =
+      files.length === 0 ? { report: NOTHING, keepsState: false } : await uploadFiles(files, step)
+    await tellResult(uploaded, log)
   } finally {
     log.close()
   }
@@ -76,25 +83,25 @@ function reportNoFiles({ paths, ifNoFilesFound }: Settings['selection'], log: Lo
 async function uploadFiles(
   files: readonly PlannedFile[],
   { settings, login, job, log, signal }: Step
-): Promise<Report> {
+): Promise<Uploaded> {
   const { connection, secret } = login
   if (settings.server.hostKeys.check === 'off') {
     core.warning(
       'host-key-check is off: whoever answers at this address gets the files, and the password if one is given.'
     )
   }
-  const state = openState(settings, secret, job, {
+  const { state, place, isKept } = openState(settings, secret, job, {
     isTroubled: false,
     onTrouble: text => {
-      core.warning(text)
+      log.emit({ type: 'warning', text })
       noteTrouble()
     }
   })
-  if (state.place !== undefined) noteState(state.place)
+  if (place !== undefined) noteState(place)
 
   const readers = new ReaderPool()
   const world: World = {
-    connect: stop => connect(connection, stop),
+    connect: (stop, onLogin) => connect(connection, stop, onLogin),
     openSource: file => openLocalSource(file, readers),
     clock,
     random: Math.random,
@@ -104,21 +111,16 @@ async function uploadFiles(
   log.uploading(files)
   try {
     const options = { ...settings.transfer, ...settings.target }
-    return await upload({
-      files,
-      server: serverName(settings.server),
-      settings: options,
-      state,
-      world,
-      signal
-    })
+    const server = serverName(settings.server)
+    const report = await upload({ files, server, settings: options, state, world, signal })
+    return { report, keepsState: isKept() }
   } finally {
     await readers.close()
   }
 }
 
-async function tellResult(report: Report, { settings, log }: Step): Promise<void> {
-  const context = { keepsState: settings.state.store !== 'none' }
+async function tellResult({ report, keepsState }: Uploaded, log: Log): Promise<void> {
+  const context = { keepsState }
   const { failed } = totalsOf(report.results)
   setOutputs(report)
   log.result(report, context)

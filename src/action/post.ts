@@ -5,6 +5,7 @@ import { isCopied, readMeta, writeMeta } from '../adapters/state/state-directory
 import { readSettings } from './inputs.js'
 import { readLogin } from './login.js'
 import { recallState } from './phases.js'
+import { printable } from './printable.js'
 import { cacheStore } from './step-state.js'
 
 /**
@@ -23,7 +24,7 @@ export async function post(): Promise<void> {
       meta
     )
     if (ended !== undefined) await writeMeta(place.directory, ended)
-    const store = cacheStore(place, { isTroubled, onTrouble: core.warning })
+    const store = cacheStore(place, { isTroubled, onTrouble: text => core.warning(printable(text)) })
     if (await store.copyToCache()) core.info('The state of this upload is saved: a re-run continues from it.')
   } catch (error) {
     core.warning(

@@ -43,19 +43,25 @@ export function cacheStore({ directory, cache }: StatePlace, reports: CacheRepor
   })
 }
 
-/** Everything that checkpoints need. */
-export function openState(
-  settings: Settings,
-  secret: string,
-  job: Job,
-  reports: CacheReports
-): State & { readonly place?: StatePlace } {
+export interface StepState {
+  readonly state: State
+  /** `undefined` when no state is kept. */
+  readonly place: StatePlace | undefined
+  /** Whether a re-run will find what was saved last. */
+  readonly isKept: () => boolean
+}
+
+/** Where the state of this step is kept, as the settings say. */
+export function openState(settings: Settings, secret: string, job: Job, reports: CacheReports): StepState {
   const keys = deriveStateKeys(secret)
   const writer = { run: job.run, attempt: job.attempt, runner: keyedName(keys, 'runner', job.runner) }
-  const intervalMs = settings.state.checkpointIntervalMs
-  if (settings.state.store === 'none') return { store: noStore, keys, writer, intervalMs: 0 }
+  if (settings.state.store === 'none') {
+    return { state: { store: noStore, keys, writer, intervalMs: 0 }, place: undefined, isKept: () => false }
+  }
   const place = statePlace(settings, keys, job)
-  return { store: cacheStore(place, reports), keys, writer, intervalMs, place }
+  const store = cacheStore(place, reports)
+  const intervalMs = settings.state.checkpointIntervalMs
+  return { state: { store, keys, writer, intervalMs }, place, isKept: () => !store.isTroubled }
 }
 
 const MASK = '::add-mask::'

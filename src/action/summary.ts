@@ -1,7 +1,9 @@
+import type { UploadError } from '../core/errors.js'
 import { formatBytes, formatDuration, formatSpeed } from '../core/quantities.js'
 import { type FileResult, type Report, totalsOf } from '../core/report.js'
 import { type OutcomeContext, outcomeOf } from './outcome.js'
 import { printable } from './printable.js'
+import { tellOnce } from './tell-once.js'
 
 /** The runner drops a summary of more than 1 MiB, that of other uses of the action in the step included. */
 const MAX_BYTES = 400 * 1024
@@ -44,9 +46,10 @@ function totalsTable({ results, elapsedMs }: Report): string[] {
 function filesTable(results: readonly FileResult[]): string[] {
   const sorted = [...results].sort(byInterest)
   const rows: string[] = []
+  const reasonOf = tellOnce()
   let bytes = 0
   for (const result of sorted.slice(0, MAX_ROWS)) {
-    const next = fileRow(result)
+    const next = fileRow(result, reasonOf(result.error))
     bytes += Buffer.byteLength(next) + 1
     if (bytes > MAX_BYTES - 4096) break // the rest of the summary is short
     rows.push(next)
@@ -64,7 +67,10 @@ function byInterest(a: FileResult, b: FileResult): number {
   return Number(b.status === 'failed') - Number(a.status === 'failed') || b.file.size - a.file.size
 }
 
-function fileRow({ file, status, sentBytes, reusedBytes, elapsedMs, error }: FileResult): string {
+function fileRow(
+  { file, status, sentBytes, reusedBytes, elapsedMs }: FileResult,
+  error: UploadError | undefined
+): string {
   const why = error === undefined ? '' : `<br>${code(error.message, MAX_ERROR)}`
   const sizes = [file.size, sentBytes, reusedBytes].map(formatBytes)
   return row([

@@ -27,26 +27,23 @@ export class Lanes {
 
   private constructor(private readonly settings: LanesSettings) {}
 
-  /** Connects the first lane. @throws UploadError as `Connect` does. */
-  static async open(settings: LanesSettings): Promise<Lanes> {
+  /**
+   * Connects the first lane, and once its login has succeeded, in the background, the others, until there are `wanted`.
+   * One of these that is refused means fewer lanes, not a failure.
+   *
+   * @throws UploadError as `Connect` does, for the first.
+   */
+  static async open(settings: LanesSettings, wanted: number): Promise<Lanes> {
     const lanes = new Lanes(settings)
-    await lanes.add()
-    return lanes
-  }
-
-  /** Opens lanes in the background until there are `wanted`. One that is refused means fewer lanes, not a failure. */
-  grow(wanted: number): void {
-    const most = Math.min(wanted, this.settings.connections)
-    while (!this.refused && !this.closed && this.live.size + this.joining < most) {
-      this.joining++
-      void this.add()
-        .catch((error: unknown) => this.noteRefusal(error))
-        .finally(() => this.joining--)
+    const count = Math.min(wanted, settings.connections)
+    try {
+      await lanes.join(() => lanes.grow(count))
+    } catch (error) {
+      lanes.close()
+      throw error
     }
-  }
-
-  get count(): number {
-    return this.live.size
+    lanes.grow(count)
+    return lanes
   }
 
   /**
@@ -88,9 +85,24 @@ export class Lanes {
     return least
   }
 
-  private async add(): Promise<void> {
+  private grow(count: number): void {
+    while (!this.refused && !this.closed && this.live.size + this.joining < count) {
+      this.join().catch((error: unknown) => this.noteRefusal(error))
+    }
+  }
+
+  private async join(onLogin?: () => void): Promise<void> {
+    this.joining++
+    try {
+      await this.connect(onLogin)
+    } finally {
+      this.joining--
+    }
+  }
+
+  private async connect(onLogin?: () => void): Promise<void> {
     const { connect, signal, queue, emit } = this.settings
-    const remote = await connect(signal)
+    const remote = await connect(signal, onLogin)
     if (this.closed) {
       remote.close()
       return

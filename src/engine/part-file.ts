@@ -1,4 +1,5 @@
 import { UploadError } from '../core/errors.js'
+import { drain } from './drain.js'
 import type { Lane } from './lane.js'
 import type { RemoteFile } from './ports.js'
 
@@ -38,13 +39,12 @@ export class PartFile {
   async close({ sync }: { sync: boolean }): Promise<void> {
     const living = [...this.handles].filter(([lane]) => lane.ended === undefined)
     this.handles.clear()
-    const closings = await Promise.allSettled(
+    await drain(
       living.map(async ([, handle], at) => {
         // One sync covers what all handles wrote: everything was acknowledged before.
         const synced = sync && at === 0 ? handle.sync() : Promise.resolve()
         await Promise.all([synced, handle.close()])
       })
     )
-    for (const closing of closings) if (closing.status === 'rejected') throw closing.reason
   }
 }

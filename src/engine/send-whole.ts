@@ -1,9 +1,11 @@
-import { blockRange, splitRange } from '../core/blocks.js'
 import { UploadError } from '../core/errors.js'
 import { partPath } from '../core/identity.js'
+import type { Digest } from '../core/ledger.js'
 import type { RemoteStat } from '../core/resume.js'
+import { drain } from './drain.js'
 import type { RecordedTask } from './file-progress.js'
 import type { RemoteFile } from './ports.js'
+import { sendRange } from './send-range.js'
 import { verify } from './verify.js'
 
 /**
@@ -32,12 +34,23 @@ async function send(task: RecordedTask, inOrder: boolean): Promise<RemoteStat> {
   const { remote } = lane
   const mode = attempt.settings.verify
   const path = partPath(progress.file.remote, record.partId)
+  // Creating empties what an earlier try had written.
+  record.ledger.forget(0)
   const part = await remote.create(path, attempt.settings.fileMode ?? source.mode)
-  const answers = await write(task, part)
-  if (!inOrder) await Promise.all(answers)
-  const synced = mode === 'full' ? part.sync() : undefined
-  const [stat] = await Promise.all([part.stat(), synced, part.close(), ...answers])
+  const acknowledged = await handOver(task, part)
+  const sync = () => (mode === 'full' ? part.sync() : Promise.resolve())
+  let stat: RemoteStat
+  let digest: Digest | undefined
+  if (inOrder) {
+    ;[stat, , , digest] = await drain([part.stat(), sync(), part.close(), acknowledged()])
+  } else {
+    digest = await acknowledged()
+    stat = await part.stat()
+    await sync()
+    await part.close()
+  }
 
+  if (digest !== undefined) record.ledger.acknowledge(0, digest)
   progress.sentBytes += source.size
   progress.steps++
   emit({ type: 'acknowledged', file: progress.file, bytes: source.size })
@@ -45,23 +58,11 @@ async function send(task: RecordedTask, inOrder: boolean): Promise<RemoteStat> {
   return verify({ remote, path, source, mode, kept: [], random, emit })
 }
 
-async function write({ source, record, lane }: RecordedTask, part: RemoteFile): Promise<Promise<void>[]> {
-  if (source.size === 0) return []
-  const stream = source.stream(blockRange(source.size, 0))
-  const answers: Promise<void>[] = []
-  let offset = 0
-  for await (const slice of stream.slices) {
-    for (const chunk of splitRange({ offset: 0, length: slice.length }, lane.remote.chunkSize)) {
-      const bytes = slice.subarray(chunk.offset, chunk.offset + chunk.length)
-      const { acknowledged } = await lane.send(part, bytes, offset + chunk.offset)
-      answers.push(acknowledged)
-    }
-    offset += slice.length
-  }
-  answers.push(
-    Promise.all(answers).then(async () => {
-      record.ledger.acknowledge(0, await stream.digest())
-    })
-  )
-  return answers
+async function handOver(
+  { source, lane }: RecordedTask,
+  handle: RemoteFile
+): Promise<() => Promise<Digest | undefined>> {
+  if (source.size === 0) return () => Promise.resolve(undefined)
+  const range = { offset: 0, length: source.size }
+  return sendRange({ source, range, lane, handle, onAcknowledged: () => undefined })
 }

@@ -1,4 +1,4 @@
-import { blockRange, splitRange } from '../core/blocks.js'
+import { blockRange } from '../core/blocks.js'
 import { isTransient, toUploadError } from '../core/errors.js'
 import type { Digest, Ledger } from '../core/ledger.js'
 import type { BlockQueue, BlockSupply } from './block-queue.js'
@@ -6,6 +6,7 @@ import { joinPart, JoinSpoiledPart } from './join-part.js'
 import type { Lane } from './lane.js'
 import type { PartFile } from './part-file.js'
 import type { RemoteFile, Source } from './ports.js'
+import { sendRange } from './send-range.js'
 
 export interface TransferTask {
   readonly source: Source
@@ -67,9 +68,10 @@ class MissingBlocks implements BlockSupply {
 
   async send(lane: Lane, block: number): Promise<void> {
     try {
-      const handle = this.task.part.handleOf(lane) ?? (await this.join(lane))
-      const answer = await this.handOver(lane, handle, block)
-      void this.enter(lane, block, answer)
+      const { source, ledger, part, onAcknowledged } = this.task
+      const handle = part.handleOf(lane) ?? (await this.join(lane))
+      const range = blockRange(ledger.fileSize, block)
+      void this.enter(lane, block, await sendRange({ source, range, lane, handle, onAcknowledged }))
     } catch (error) {
       this.giveBack(lane, block, error)
     }
@@ -95,37 +97,6 @@ class MissingBlocks implements BlockSupply {
       this.failure ??= this.task.part.lost
       this.settle()
     })
-  }
-
-  /** Hands over every chunk of the block; what it returns waits for all answers. */
-  private async handOver(lane: Lane, handle: RemoteFile, block: number): Promise<() => Promise<Digest>> {
-    const { source, ledger, onAcknowledged } = this.task
-    const range = blockRange(ledger.fileSize, block)
-    const stream = source.stream(range)
-    const answers: Promise<void>[] = []
-    let offset = range.offset
-    try {
-      for await (const slice of stream.slices) {
-        for (const chunk of splitRange({ offset: 0, length: slice.length }, lane.remote.chunkSize)) {
-          const bytes = slice.subarray(chunk.offset, chunk.offset + chunk.length)
-          const { acknowledged } = await lane.send(handle, bytes, offset + chunk.offset)
-          const answer = acknowledged.then(() => {
-            onAcknowledged(chunk.length)
-          })
-          answer.catch(() => undefined)
-          answers.push(answer)
-        }
-        offset += slice.length
-      }
-    } catch (error) {
-      await Promise.allSettled(answers)
-      throw error
-    }
-    return async () => {
-      await Promise.allSettled(answers)
-      await Promise.all(answers)
-      return stream.digest()
-    }
   }
 
   private async enter(lane: Lane, block: number, answer: () => Promise<Digest>): Promise<void> {

@@ -6,6 +6,7 @@ import { keyedName } from '../core/seal.js'
 import { BlockQueue } from './block-queue.js'
 import { Checkpoints, loadRecords, type State } from './checkpoint.js'
 import type { Attempt, ServerTraits, UploadSettings, World } from './context.js'
+import { drain } from './drain.js'
 import { Directories } from './directories.js'
 import type { FileProgress } from './file-progress.js'
 import { Lanes } from './lanes.js'
@@ -93,7 +94,8 @@ async function attemptUpload(
   signal.throwIfAborted()
   const queue = new BlockQueue()
   const { connect, emit, clock } = world
-  const lanes = await Lanes.open({ connect, connections: settings.connections, queue, emit, signal })
+  const { connections } = settings
+  const lanes = await Lanes.open({ connect, connections, queue, emit, signal }, lanesFor(pending))
   const staleParts = new StaleParts(clock)
   const attempt: Attempt = { world, settings, traits, lanes, queue, directories, staleParts }
 
@@ -103,10 +105,9 @@ async function attemptUpload(
   }
   signal.addEventListener('abort', stop)
   try {
-    lanes.grow(lanesFor(pending))
     const isLarge = ({ file }: FileProgress) => blockCount(file.size) > 1
     const upload = (progress: FileProgress) => uploadWhileLanesLive(run, progress, attempt)
-    await Promise.all([
+    await drain([
       forEach(pending.filter(isLarge), LARGE_AT_ONCE, upload),
       forEach(
         pending.filter(file => !isLarge(file)),
@@ -169,9 +170,7 @@ async function forEach<T>(
       }
     }
   }
-  const workers = Array.from({ length: Math.min(atOnce, items.length) }, worker)
-  await Promise.allSettled(workers)
-  await Promise.all(workers)
+  await drain(Array.from({ length: Math.min(atOnce, items.length) }, worker))
 }
 
 function lanesFor(pending: readonly FileProgress[]): number {

@@ -44,11 +44,20 @@ const CIPHERS: NonNullable<NonNullable<ConnectConfig['algorithms']>['cipher']> =
  * @throws UploadError `unknown-host`, `unreachable`, `host-key`, `login`, `protocol`, `connection-lost`, or the
  *   signal's reason.
  */
-export async function connect(settings: ServerSettings, signal: AbortSignal): Promise<Remote> {
+export async function connect(
+  settings: ServerSettings,
+  signal: AbortSignal,
+  onLogin: () => void = () => undefined
+): Promise<Remote> {
   signal.throwIfAborted()
   const client = new Client()
   try {
-    const sftp = await within(settings.connectTimeoutMs, settings, signal, openSftp(client, settings))
+    const sftp = await within(
+      settings.connectTimeoutMs,
+      settings,
+      signal,
+      openSftp(client, settings, onLogin)
+    )
     return new SftpSession(client, sftp, settings)
   } catch (error) {
     // What still fails on a client that is given up is nobody's business any more.
@@ -58,7 +67,7 @@ export async function connect(settings: ServerSettings, signal: AbortSignal): Pr
   }
 }
 
-async function openSftp(client: Client, settings: ServerSettings): Promise<SFTPWrapper> {
+async function openSftp(client: Client, settings: ServerSettings, onLogin: () => void): Promise<SFTPWrapper> {
   const { host, port, username, key, password, hostKeys, keepaliveIntervalMs } = settings
   let hostKeyRefusal: UploadError | undefined
 
@@ -96,6 +105,7 @@ async function openSftp(client: Client, settings: ServerSettings): Promise<SFTPW
     keepaliveCountMax: KEEPALIVES_UNANSWERED
   })
   await ready
+  onLogin()
 
   return new Promise((resolve, reject) => {
     client.on('close', () => reject(connectionError(undefined, settings)))

@@ -19,8 +19,6 @@ import { fingerprintOf } from './public-key.js'
 export interface LoginKey {
   /** For ssh2's `privateKey`. Not encrypted: ssh2 would pay for the passphrase again at every connection. */
   readonly key: string
-  /** For ssh2's `passphrase`: none, as `key` is not encrypted. */
-  readonly passphrase: undefined
   /** `ssh-ed25519`, `ssh-rsa` or `ecdsa-sha2-nistp256`, `384`, `521`. */
   readonly type: string
   /** `SHA256:…` of the public key. */
@@ -59,7 +57,7 @@ function prove({ secret, publicKey }: OpenedKey, given: Given): LoginKey {
   if (parsed === undefined) throw damaged(given)
   const found = parsed.getPublicSSH()
   if (publicKey?.equals(found) === false || !signs(parsed)) throw damaged(given)
-  return { key, passphrase: undefined, type: parsed.type, fingerprint: fingerprintOf(found) }
+  return { key, type: parsed.type, fingerprint: fingerprintOf(found) }
 }
 
 /** ssh2 reads no PKCS#8 (lib/protocol/keyParser.js), and of the rest each type in its own format. */

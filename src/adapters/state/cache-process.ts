@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
-import { OPERATION_VARIABLE, type CacheAnswer, type CacheOperation } from './cache-operation.js'
+import { OPERATION_VARIABLE, type CacheAnswer, type CacheOperation } from './cache-task.js'
 
 export interface CacheProcessOptions {
   /** The program that runs `serveCacheOperation`. */

@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises'
 import type { StateStore } from '../../engine/ports.js'
-import type { CacheAnswer, CacheOperation } from './cache-operation.js'
+import type { CacheAnswer, CacheOperation } from './cache-task.js'
 import { runInProcess } from './cache-process.js'
 import { noteCopied, readMeta, writeMeta } from './state-directory.js'
 
@@ -43,6 +43,11 @@ export class CacheStore implements StateStore {
   constructor(private readonly settings: CacheStoreSettings) {
     this.troubled = settings.isTroubled
     this.told = settings.isTroubled
+  }
+
+  /** Whether the last operation gave trouble: then a re-run may not find what was saved. */
+  get isTroubled(): boolean {
+    return this.troubled
   }
 
   /** What an earlier step of this job left, else the newest entry: of this run first, then of earlier ones. */

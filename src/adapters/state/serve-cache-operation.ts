@@ -1,4 +1,4 @@
-import { OPERATION_VARIABLE, runCacheOperation, type CacheOperation } from './cache-operation.js'
+import { OPERATION_VARIABLE, type CacheOperation } from './cache-task.js'
 
 /** Whether this process was started to do one cache operation. */
 export function isCacheProcess(): boolean {
@@ -9,6 +9,8 @@ export function isCacheProcess(): boolean {
 export async function serveCacheOperation(): Promise<void> {
   let message: { answer?: string; reason?: string }
   try {
+    // Only this process needs the client, which is most of the bundle.
+    const { runCacheOperation } = await import('./cache-operation.js')
     // Written by the parent, which is this same program.
     const task = JSON.parse(process.env[OPERATION_VARIABLE] ?? '') as CacheOperation
     message = { answer: await runCacheOperation(task) }

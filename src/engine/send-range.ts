@@ -1,0 +1,49 @@
+import { splitRange, type ByteRange } from '../core/blocks.js'
+import type { Digest } from '../core/ledger.js'
+import { drain } from './drain.js'
+import type { Lane } from './lane.js'
+import type { RemoteFile, Source } from './ports.js'
+
+export interface RangeTask {
+  readonly source: Source
+  /** Not empty. */
+  readonly range: ByteRange
+  readonly lane: Lane
+  /** Of the lane's session. */
+  readonly handle: RemoteFile
+  readonly onAcknowledged: (bytes: number) => void
+}
+
+/**
+ * Hands the range over chunk by chunk, in order, as fast as the lane takes it. Resolves when the last chunk is handed
+ * over, with a function that waits for all answers and gives the SHA-256 of what was sent.
+ *
+ * @throws UploadError when the source cannot be read; nothing of the range is in flight then.
+ */
+export async function sendRange(task: RangeTask): Promise<() => Promise<Digest>> {
+  const { source, range, lane, handle, onAcknowledged } = task
+  const stream = source.stream(range)
+  const answers: Promise<void>[] = []
+  let offset = range.offset
+  try {
+    for await (const slice of stream.slices) {
+      for (const chunk of splitRange({ offset: 0, length: slice.length }, lane.remote.chunkSize)) {
+        const bytes = slice.subarray(chunk.offset, chunk.offset + chunk.length)
+        const { acknowledged } = await lane.send(handle, bytes, offset + chunk.offset)
+        const answer = acknowledged.then(() => {
+          onAcknowledged(chunk.length)
+        })
+        answer.catch(() => undefined)
+        answers.push(answer)
+      }
+      offset += slice.length
+    }
+  } catch (error) {
+    await Promise.allSettled(answers)
+    throw error
+  }
+  return async () => {
+    await drain(answers)
+    return stream.digest()
+  }
+}
