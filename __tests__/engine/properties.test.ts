@@ -15,7 +15,7 @@ const traits: fc.Arbitrary<Partial<ServerTraits>> = fc.record({
   renameReplaces: fc.boolean(),
   sha256: fc.constantFrom('none', 'right', 'wrong'),
   reopen: fc.oneof(
-    { weight: 4, arbitrary: fc.constant('keeps' as const) },
+    { weight: 2, arbitrary: fc.constant('keeps' as const) },
     { weight: 1, arbitrary: fc.constantFrom('empties' as const, 'zeroes' as const) }
   ),
   chunkSize: fc.constantFrom(200_000, 256 * 1024, 512 * 1024),
@@ -23,7 +23,14 @@ const traits: fc.Arbitrary<Partial<ServerTraits>> = fc.record({
   maxOpenFiles: fc.constantFrom(Infinity, Infinity, 4),
   latencyMs: fc.constantFrom(0, 1, 40),
   jitterMs: fc.constantFrom(0, 7, 300),
-  overtaking: fc.constantFrom<Operation[]>([], [], ['write'], ['fstat', 'stat'], ['write', 'read', 'stat'], ['close']),
+  overtaking: fc.constantFrom<Operation[]>(
+    [],
+    [],
+    ['write'],
+    ['fstat', 'stat'],
+    ['write', 'read', 'stat'],
+    ['close']
+  ),
   shufflesAnswers: fc.boolean(),
   lateMs: fc.constantFrom(undefined, 0, 400, 5_000),
   lateToPath: fc.boolean(),
@@ -37,7 +44,15 @@ const fault: fc.Arbitrary<Fault> = fc.oneof(
     weight: 4,
     arbitrary: fc.record({
       after: fc.oneof(fc.nat(12), fc.nat(120)),
-      on: fc.constantFrom<Operation | undefined>(undefined, undefined, 'write', 'replace', 'rename', 'close', 'reopen'),
+      on: fc.constantFrom<Operation | undefined>(
+        undefined,
+        undefined,
+        'write',
+        'replace',
+        'rename',
+        'close',
+        'reopen'
+      ),
       then: fc.constantFrom('cut' as const, 'cut-all' as const, 'silence' as const),
       takesEffect: fc.boolean()
     })
@@ -45,7 +60,16 @@ const fault: fc.Arbitrary<Fault> = fc.oneof(
   {
     weight: 1,
     arbitrary: fc.record({
-      on: fc.constantFrom<Operation>('replace', 'rename', 'close', 'reopen', 'connect', 'stat', 'remove', 'create'),
+      on: fc.constantFrom<Operation>(
+        'replace',
+        'rename',
+        'close',
+        'reopen',
+        'connect',
+        'stat',
+        'remove',
+        'create'
+      ),
       after: fc.nat(4),
       times: fc.integer({ min: 1, max: 3 }),
       then: fc.constantFrom('connection-lost' as const, 'server-failure' as const, 'permission' as const)
@@ -56,7 +80,13 @@ const fault: fc.Arbitrary<Fault> = fc.oneof(
 /** What happens to a local file before a run, or while it is read. */
 const change = fc.record({
   file: fc.nat(3),
-  kind: fc.constantFrom('touch' as const, 'block' as const, 'quiet-block' as const, 'resize' as const, 'rebuild' as const),
+  kind: fc.constantFrom(
+    'touch' as const,
+    'block' as const,
+    'quiet-block' as const,
+    'resize' as const,
+    'rebuild' as const
+  ),
   block: fc.nat(9)
 })
 
@@ -75,7 +105,10 @@ const run = fc.record({
 
 const scenario = fc.record({
   traits,
-  sizes: fc.array(fc.constantFrom(...SIZES), { minLength: 1, maxLength: 4 }),
+  sizes: fc.oneof(
+    { weight: 2, arbitrary: fc.array(fc.constantFrom(...SIZES), { minLength: 1, maxLength: 4 }) },
+    { weight: 1, arbitrary: fc.array(fc.constantFrom(9 * MIB, 9 * MIB + 3), { minLength: 1, maxLength: 2 }) }
+  ),
   tiny: fc.constantFrom(0, 0, 0, 0, 0, 3, 70, 140),
   old: fc.constantFrom('none' as const, 'other' as const, 'alike' as const),
   verify: fc.constantFrom(...VERIFY_MODES),
@@ -152,7 +185,15 @@ async function play(world: MemoryWorld, { runs, sizes, verify, preserveMtime }: 
     }
     const { connections, retries, intervalMs } = step
     const writer = { run: step.otherWriter ? `other-${index}` : '100', attempt: index + 1 }
-    const options: RunOptions = { verify, preserveMtime, connections, retries, intervalMs, writer, signal: stop.signal }
+    const options: RunOptions = {
+      verify,
+      preserveMtime,
+      connections,
+      retries,
+      intervalMs,
+      writer,
+      signal: stop.signal
+    }
     const { report } = await world.run(options)
 
     expect(report.results).toHaveLength(world.plan().length)

@@ -6,7 +6,9 @@ let pool: Buffer | undefined
 
 /** Bytes that never repeat, the same for the same seed; not to be written to. */
 export function bytesOf(seed: number, size: number): Buffer {
-  pool ??= createCipheriv('aes-128-ctr', Buffer.alloc(16, 7), Buffer.alloc(16)).update(Buffer.alloc(POOL_LENGTH))
+  pool ??= createCipheriv('aes-128-ctr', Buffer.alloc(16, 7), Buffer.alloc(16)).update(
+    Buffer.alloc(POOL_LENGTH)
+  )
   const at = (Math.abs(Math.trunc(seed)) * 104_729 + 1) % (POOL_LENGTH - size)
   return pool.subarray(at, at + size)
 }

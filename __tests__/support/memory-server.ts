@@ -119,6 +119,8 @@ export class Inode {
   private length = 0
   mtime = 0
   mode = 0o644
+  /** Bytes on the disk; what is written twice counts twice. */
+  allocated = 0
 
   get size(): number {
     return this.length
@@ -137,12 +139,14 @@ export class Inode {
       this.buffer = larger
     }
     this.buffer.set(bytes, offset)
+    this.allocated += bytes.length
     this.length = Math.max(this.length, end)
   }
 
   truncate(size: number): void {
     this.buffer.fill(0, size, this.length)
     this.length = size
+    this.allocated = size
   }
 }
 
@@ -171,20 +175,21 @@ export class MemoryServer {
     this.random = randomOf(this.traits.seed)
   }
 
-  readonly connect = (signal: AbortSignal): Promise<Remote> =>
+  readonly connect = (signal: AbortSignal, onLogin?: () => void): Promise<MemorySession> =>
     new Promise((resolve, reject) => {
-      const number = this.sessions.length + 1
       const stop = () => {
         cancel()
         reject(signal.reason as Error)
       }
       const cancel = this.clock.after(this.traits.connectMs + this.jitter(), () => {
         signal.removeEventListener('abort', stop)
+        const number = this.sessions.length + 1
         const fault = this.faultAt({ operation: 'connect', path: '', session: number, bytes: 0 })
         if (fault === undefined) {
-          const session = new MemorySession(this, this.sessions.length + 1)
+          const session = new MemorySession(this, number)
           this.sessions.push(session)
-          resolve(session)
+          onLogin?.()
+          this.clock.after(1, () => resolve(session))
         } else {
           const code = isCode(fault.then) ? fault.then : 'connection-lost'
           reject(new UploadError(code, 'connect: refused'))
@@ -222,7 +227,9 @@ export class MemoryServer {
   names(directory: string): string[] {
     const prefix = directory === '' ? '' : `${directory}/`
     const paths = [...this.files.keys(), ...this.directories].filter(path => path.startsWith(prefix))
-    const names = paths.map(path => path.slice(prefix.length)).filter(name => name !== '' && !name.includes('/'))
+    const names = paths
+      .map(path => path.slice(prefix.length))
+      .filter(name => name !== '' && !name.includes('/'))
     return names.sort()
   }
 
@@ -314,7 +321,8 @@ export class MemoryServer {
     const inode = this.files.get(from)
     if (inode === undefined) throw refusal('not-found', `rename ${from}`)
     this.checkParent(to)
-    if (this.directories.has(to) || (this.files.has(to) && !replaces)) throw refusal('server-failure', `rename to ${to}`)
+    if (this.directories.has(to) || (this.files.has(to) && !replaces))
+      throw refusal('server-failure', `rename to ${to}`)
     this.files.delete(from)
     this.files.set(to, inode)
     this.onChange(from, undefined)
@@ -335,10 +343,9 @@ export class MemoryServer {
 
   write(inode: Inode, bytes: Uint8Array, offset: number): void {
     const { capacity, acksShortWrite } = this.traits
-    const grows = Math.max(0, offset + bytes.length - inode.size)
-    const free = capacity === Infinity ? Infinity : capacity - this.usedBytes()
-    const fits = grows <= free
-    inode.write(fits ? bytes : bytes.subarray(0, Math.max(0, inode.size + free - offset)), offset)
+    const free = capacity === Infinity ? Infinity : Math.max(0, capacity - this.usedBytes())
+    const fits = bytes.length <= free
+    inode.write(fits ? bytes : bytes.subarray(0, free), offset)
     this.touch(inode)
     for (const [path, other] of this.files) if (other === inode) this.onChange(path, inode.bytes)
     if (!fits && (!acksShortWrite || this.shortWrites++ > 0)) throw refusal('no-space', `write at ${offset}`)
@@ -352,7 +359,7 @@ export class MemoryServer {
   }
 
   private usedBytes(): number {
-    return [...this.files.values()].reduce((sum, { size }) => sum + size, 0)
+    return [...this.files.values()].reduce((sum, { allocated }) => sum + allocated, 0)
   }
 
   private touch(inode: Inode): void {
@@ -491,7 +498,12 @@ export class MemorySession implements Remote {
   }
 
   /** A request on its way to the server and back. `act` is late when the session died before. */
-  ask<T>(operation: Operation, path: string, act: (path: string, isLate: boolean) => T, bytes = 0): Promise<T> {
+  ask<T>(
+    operation: Operation,
+    path: string,
+    act: (path: string, isLate: boolean) => T,
+    bytes = 0
+  ): Promise<T> {
     const to = normal(path)
     return new Promise((resolve, reject) => {
       if (this.endedWith !== undefined) {
@@ -547,7 +559,9 @@ export class MemorySession implements Remote {
     if (this.isSilent) return
     this.isSilent = true
     const { clock, traits } = this.server
-    clock.after(traits.stallTimeoutMs, () => this.end(new UploadError('stalled', 'the server has been silent')))
+    clock.after(traits.stallTimeoutMs, () =>
+      this.end(new UploadError('stalled', 'the server has been silent'))
+    )
   }
 
   private carryOutLate(act: () => unknown): void {
@@ -635,7 +649,8 @@ export class MemoryFile implements RemoteFile {
   }
 
   private checkOpen(): void {
-    if (!this.session.openFiles.has(this)) throw refusal('server-failure', `${this.path}: the handle is closed`)
+    if (!this.session.openFiles.has(this))
+      throw refusal('server-failure', `${this.path}: the handle is closed`)
   }
 }
 

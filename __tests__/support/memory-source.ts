@@ -42,7 +42,11 @@ export class MemoryDisk implements DiskTraits {
   constructor(readonly clock: MemoryClock) {}
 
   /** Puts a new file at the path, as a build does. */
-  put(local: string, bytes: Buffer, { mtimeMs = this.clock.now(), mode = 0o644 }: Partial<LocalFile> = {}): void {
+  put(
+    local: string,
+    bytes: Buffer,
+    { mtimeMs = this.clock.now(), mode = 0o644 }: Partial<LocalFile> = {}
+  ): void {
     this.files.set(local, { bytes, mtimeMs, mode })
     this.note(local, bytes)
   }

@@ -11,7 +11,7 @@ import type { UploadEvent } from '../../src/engine/ports.js'
 import { upload } from '../../src/engine/upload.js'
 import { hasDigest, randomOf, sameBytes } from './memory-bytes.js'
 import { MemoryClock } from './memory-clock.js'
-import { MemoryServer, type ServerTraits } from './memory-server.js'
+import { MemoryServer, type Fault, type ServerTraits } from './memory-server.js'
 import { MemoryDisk } from './memory-source.js'
 import { MemoryStore } from './memory-store.js'
 
@@ -113,7 +113,10 @@ export class MemoryWorld {
       openSource: disk.openSource,
       clock,
       random,
-      newId: () => Math.floor(random() * 0x1_0000_0000).toString(16).padStart(8, '0'),
+      newId: () =>
+        Math.floor(random() * 0x1_0000_0000)
+          .toString(16)
+          .padStart(8, '0'),
       emit: event => {
         this.events.push(event)
         this.onEvent(event)
@@ -145,6 +148,15 @@ export class MemoryWorld {
     const report = await this.clock.until(this.start(options))
     this.checkPromises(report)
     return { report, events: this.events }
+  }
+
+  /** A run without retries whose sessions are all cut when that many bytes were written. */
+  async interrupt(bytes: number, options: RunOptions = {}): Promise<Outcome> {
+    const fault: Fault = { on: 'write', afterBytes: bytes, then: 'cut-all' }
+    this.server.faults.push(fault)
+    const outcome = await this.run({ retries: 0, ...options })
+    this.server.faults.splice(this.server.faults.indexOf(fault), 1)
+    return outcome
   }
 
   /** @throws Error when a promise was broken so far. */
@@ -208,6 +220,10 @@ export function resultOf({ report }: Outcome, name: string): FileResult {
 
 export function count({ events }: Outcome, type: UploadEvent['type']): number {
   return events.filter(event => event.type === type).length
+}
+
+export function warnings({ events }: Outcome): string[] {
+  return events.flatMap(event => (event.type === 'warning' ? [event.text] : []))
 }
 
 export function cancelled(): UploadError {

@@ -101,7 +101,7 @@ async function uploadFiles(
 
   const readers = new ReaderPool()
   const world: World = {
-    connect: (stop, onLogin) => connect(connection, stop, onLogin),
+    connect: (stop, onHostProven) => connect(connection, stop, onHostProven),
     openSource: file => openLocalSource(file, readers),
     clock,
     random: Math.random,

@@ -4,7 +4,7 @@ import { blockCount, blockRange } from './blocks.js'
 export type Digest = string
 
 /** How many of the latest acknowledgements a ledger remembers in order. */
-const RECENT = 64
+const RECENT = 128
 
 /**
  * What the server acknowledged of one part file: for each block nothing, or the SHA-256 of the bytes that were
@@ -61,7 +61,7 @@ export class Ledger {
     )
   }
 
-  /** The latest acknowledged blocks, oldest first; at most 64. */
+  /** The latest acknowledged blocks, oldest first; at most 128. */
   recent(): readonly number[] {
     return this.latest
   }

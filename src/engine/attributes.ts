@@ -1,5 +1,6 @@
-import { isTransient, toUploadError } from '../core/errors.js'
+import { isTransient, toUploadError, type UploadError } from '../core/errors.js'
 import type { RemoteStat } from '../core/resume.js'
+import type { Attempt } from './context.js'
 import type { RecordedTask } from './file-progress.js'
 import type { Remote } from './ports.js'
 
@@ -15,7 +16,7 @@ export async function setAttributes(
   path: string,
   part: RemoteStat
 ): Promise<RemoteStat> {
-  const { settings, traits, world } = attempt
+  const { settings, traits } = attempt
   const mode = settings.fileMode ?? source.mode
   const mtime = settings.preserveMtime ? Math.floor(source.mtimeMs / 1000) : undefined
   const wanted = {
@@ -28,10 +29,14 @@ export async function setAttributes(
     return { ...part, ...wanted }
   } catch (error) {
     if (isTransient(error)) throw error
-    traits.refusesAttributes = true
-    const { message } = toUploadError(error, 'server-failure', `set attributes of ${path}`)
-    const text = `The server does not set permissions or times of files (${message}); they stay as it makes them.`
-    world.emit({ type: 'warning', text })
+    warnOnce(attempt, toUploadError(error, 'server-failure', `set attributes of ${path}`))
     return part
   }
+}
+
+function warnOnce({ traits, world }: Attempt, { message }: UploadError): void {
+  if (traits.refusesAttributes) return
+  traits.refusesAttributes = true
+  const text = `The server does not set permissions or times of files (${message}); they stay as it makes them.`
+  world.emit({ type: 'warning', text })
 }

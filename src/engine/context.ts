@@ -49,4 +49,6 @@ export interface Attempt {
   readonly queue: BlockQueue
   readonly directories: Directories
   readonly staleParts: StaleParts
+  /** Aborted with the reason when the run is told to stop. */
+  readonly signal: AbortSignal
 }

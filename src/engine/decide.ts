@@ -37,8 +37,9 @@ export async function decide(task: FileTask): Promise<Decided> {
   attempt.world.emit({ type: 'decided', file, decision, keptBytes: kept })
 
   if (record === undefined || decision.action === 'start') {
+    const begun = begin(task, identity)
     if (decision.action === 'start' && decision.discard && record !== undefined) await discard(task, record)
-    return { decision, task: begin(task, identity) }
+    return { decision, task: begun }
   }
   return { decision, task: { ...task, record: remember(task, { ...record, identity }) } }
 }
@@ -46,11 +47,12 @@ export async function decide(task: FileTask): Promise<Decided> {
 /** Gives the upload up that was begun, and begins it anew with a part file of its own. */
 export async function startOver(task: RecordedTask, why: string): Promise<RecordedTask> {
   const { progress, record, attempt } = task
-  await discard(task, record)
   progress.reusedBytes = 0
   const decision = { action: 'start', why, discard: true } as const
   attempt.world.emit({ type: 'decided', file: progress.file, decision, keptBytes: 0 })
-  return begin(task, record.identity)
+  const begun = begin(task, record.identity)
+  await discard(task, record)
+  return begun
 }
 
 export function remember({ progress }: FileTask, record: UploadRecord): UploadRecord {
@@ -64,9 +66,9 @@ function begin(task: FileTask, identity: Identity): RecordedTask {
   return { ...task, record: remember(task, record) }
 }
 
-async function proveLocally({ progress, source }: FileTask, record: UploadRecord): Promise<void> {
+async function proveLocally({ progress, source, attempt }: FileTask, record: UploadRecord): Promise<void> {
   if (record.identity.size !== source.size || progress.provenMtimeMs === source.mtimeMs) return
-  await keepMatchingBlocks(record.ledger, source)
+  if (await keepMatchingBlocks(record.ledger, source, attempt.signal)) progress.isRebuilt = true
   progress.provenMtimeMs = source.mtimeMs
 }
 

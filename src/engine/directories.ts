@@ -9,14 +9,22 @@ export class Directories {
   constructor(private readonly mode: number | undefined) {}
 
   /** Makes the directory and those above it where they are missing. @throws UploadError when one cannot be made. */
-  ensure(remote: Remote, directory: string | undefined): Promise<void> {
-    if (directory === undefined) return Promise.resolve()
+  async ensure(remote: Remote, directory: string | undefined): Promise<void> {
+    if (directory === undefined) return
     const known = this.known.get(directory)
-    if (known !== undefined) return known
-    const ensuring = this.makeIfMissing(remote, directory)
-    this.known.set(directory, ensuring)
-    ensuring.catch(() => this.known.delete(directory))
-    return ensuring
+    if (known === undefined) {
+      const ensuring = this.makeIfMissing(remote, directory)
+      this.known.set(directory, ensuring)
+      ensuring.catch(() => this.known.delete(directory))
+      return ensuring
+    }
+    try {
+      await known
+    } catch (error) {
+      // The session of whoever asked first has ended; that says nothing of this one.
+      if (!isTransient(error)) throw error
+      await this.ensure(remote, directory)
+    }
   }
 
   private async makeIfMissing(remote: Remote, directory: string): Promise<void> {

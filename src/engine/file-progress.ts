@@ -11,14 +11,14 @@ export interface FileProgress {
   record: UploadRecord | undefined
   /** The mtime of the local file whose bytes every acknowledged block is known to have. */
   provenMtimeMs: number | undefined
+  /** Blocks that were sent are to be sent with other bytes, while a saved state may still hold the former digests. */
+  isRebuilt: boolean
   /** Bytes that the server acknowledged in this run. */
   sentBytes: number
   /** Bytes of an earlier run that this one keeps. */
   reusedBytes: number
   /** When its first attempt began. */
   startedMs: number | undefined
-  /** Blocks and files that reached the server for good, to tell whether an attempt made progress. */
-  steps: number
   /** It was sent again from the start because the server's bytes turned out to be wrong; that happens once. */
   sentAgain: boolean
 }

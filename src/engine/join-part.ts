@@ -1,5 +1,7 @@
 import { blockRange } from '../core/blocks.js'
+import { UploadError } from '../core/errors.js'
 import type { Ledger } from '../core/ledger.js'
+import type { PartFile } from './part-file.js'
 import type { Remote, RemoteFile, Source } from './ports.js'
 import { holdsSameBytes } from './same-bytes.js'
 
@@ -14,25 +16,28 @@ export class JoinSpoiledPart extends Error {
  * Opens the part file once more, for another lane, and proves with the latest acknowledged block that this changed
  * nothing: some servers empty a file that is opened for writing, and say OK.
  *
- * @throws UploadError when the server refuses a reader or a second writer; the file is as it was.
+ * @throws UploadError when the server refuses a second writer, or to read; the file is as it was.
  * @throws JoinSpoiledPart
  */
 export async function joinPart(
   remote: Remote,
-  path: string,
+  part: PartFile,
   ledger: Ledger,
   source: Source
 ): Promise<RemoteFile> {
-  // First the reader: without one, the harm of a second writer could not be seen.
-  const reader = await remote.openForReading(path)
+  const { path } = part
+  if (!(await part.canBeRead)) throw new UploadError('permission', `read ${path}: not permitted`)
+  const [reading, writing] = await Promise.allSettled([remote.openForReading(path), remote.reopen(path)])
   try {
-    const handle = await remote.reopen(path)
+    if (writing.status === 'rejected') throw writing.reason
     const { offset, length } = blockRange(ledger.fileSize, ledger.recent().at(-1) ?? 0)
     const sample = { offset, length: Math.min(length, SAMPLE) }
-    const same = await holdsSameBytes(reader, source, [sample]).catch(() => false)
+    const same =
+      reading.status === 'fulfilled' &&
+      (await holdsSameBytes(reading.value, source, [sample]).catch(() => false))
     if (!same) throw new JoinSpoiledPart(path)
-    return handle
+    return writing.value
   } finally {
-    reader.close().catch(() => undefined)
+    if (reading.status === 'fulfilled') reading.value.close().catch(() => undefined)
   }
 }

@@ -21,15 +21,16 @@ export class Lanes {
   private readonly live = new Set<Lane>()
   private joining = 0
   private refused = false
-  private closed = false
+  private readonly ending = new AbortController()
   private lastEnd: UploadError | undefined
   private readonly waiting: (() => void)[] = []
 
   private constructor(private readonly settings: LanesSettings) {}
 
   /**
-   * Connects the first lane, and once its login has succeeded, in the background, the others, until there are `wanted`.
-   * One of these that is refused means fewer lanes, not a failure.
+   * Connects the first lane and, in the background, once it has proven the host, the others, until there are `wanted`.
+   * These are a few round trips behind: when the first login is refused, they have not tried theirs. One of them that is
+   * refused means fewer lanes, not a failure.
    *
    * @throws UploadError as `Connect` does, for the first.
    */
@@ -67,13 +68,17 @@ export class Lanes {
     this.waiting.shift()?.()
   }
 
+  private get closed(): boolean {
+    return this.ending.signal.aborted
+  }
+
   /** The lane itself while it lives, else another one. @throws UploadError when none is left. */
   livingOr(lane: Lane): Lane {
     return lane.ended === undefined ? lane : this.least()
   }
 
   close(): void {
-    this.closed = true
+    this.ending.abort(new UploadError('connection-lost', 'the connection is closed'))
     for (const lane of this.live) lane.remote.close()
   }
 
@@ -91,18 +96,18 @@ export class Lanes {
     }
   }
 
-  private async join(onLogin?: () => void): Promise<void> {
+  private async join(onHostProven?: () => void): Promise<void> {
     this.joining++
     try {
-      await this.connect(onLogin)
+      await this.connect(onHostProven)
     } finally {
       this.joining--
     }
   }
 
-  private async connect(onLogin?: () => void): Promise<void> {
+  private async connect(onHostProven?: () => void): Promise<void> {
     const { connect, signal, queue, emit } = this.settings
-    const remote = await connect(signal, onLogin)
+    const remote = await connect(AbortSignal.any([signal, this.ending.signal]), onHostProven)
     if (this.closed) {
       remote.close()
       return

@@ -1,7 +1,8 @@
 import { isTransient, toUploadError } from '../core/errors.js'
 import { partPath } from '../core/identity.js'
-import { startOver } from './decide.js'
+import { remember, startOver } from './decide.js'
 import type { RecordedTask } from './file-progress.js'
+import type { Lane } from './lane.js'
 import { PartFile } from './part-file.js'
 import type { RemoteFile } from './ports.js'
 import { holdsKeptBlocks } from './prove.js'
@@ -13,10 +14,9 @@ export interface OpenedPart {
 
 /** Begins an empty part file. @throws UploadError */
 export async function createPart(task: RecordedTask): Promise<OpenedPart> {
-  const { progress, record, lane, source, attempt } = task
-  const path = partPath(progress.file.remote, record.partId)
-  const handle = await lane.remote.create(path, attempt.settings.fileMode ?? source.mode)
-  return { part: new PartFile(path, lane, handle), task }
+  const { lane, source, attempt } = task
+  const handle = await lane.remote.create(pathOf(task), attempt.settings.fileMode ?? source.mode)
+  return opened(task, handle)
 }
 
 /**
@@ -26,40 +26,49 @@ export async function createPart(task: RecordedTask): Promise<OpenedPart> {
  * @throws UploadError
  */
 export async function reopenPart(task: RecordedTask): Promise<OpenedPart> {
-  const { progress, record, lane } = task
-  const path = partPath(progress.file.remote, record.partId)
+  let current = task
   let handle: RemoteFile
   try {
-    handle = await lane.remote.reopen(path)
+    current = await renameIfRebuilt(task)
+    handle = await task.lane.remote.reopen(pathOf(current))
   } catch (error) {
     if (isTransient(error)) throw error
-    const { message } = toUploadError(error, 'server-failure', `open ${path}`)
-    return createPart(await startOver(task, `this server does not continue a part file (${message})`))
+    const { message } = toUploadError(error, 'server-failure', `open ${pathOf(current)}`)
+    return createPart(await startOver(current, `this server does not continue a part file (${message})`))
   }
-  const wrong = await whatIsWrong(task, path, handle)
-  if (wrong === undefined) return { part: new PartFile(path, lane, handle), task }
+  const wrong = await whatIsWrong(current, handle)
+  if (wrong === undefined) return opened(current, handle)
   handle.close().catch(() => undefined)
-  return createPart(await startOver(task, wrong))
+  return createPart(await startOver(current, wrong))
 }
 
-async function whatIsWrong(
-  task: RecordedTask,
-  path: string,
-  handle: RemoteFile
-): Promise<string | undefined> {
+/**
+ * Gives the part file a new id before it gets bytes that a saved state does not know of. If that state came back, it
+ * would claim blocks that were written over since; so it finds no part file.
+ */
+async function renameIfRebuilt(task: RecordedTask): Promise<RecordedTask> {
+  const { progress, record, lane, attempt } = task
+  if (!progress.isRebuilt) return task
+  const renamed = { ...task, record: { ...record, partId: attempt.world.newId() } }
+  await lane.remote.rename(pathOf(task), pathOf(renamed))
+  progress.isRebuilt = false
+  remember(task, renamed.record)
+  return renamed
+}
+
+async function whatIsWrong(task: RecordedTask, handle: RemoteFile): Promise<string | undefined> {
   const { record, lane, source, attempt } = task
   const { ledger } = record
   const { emit, random } = attempt.world
-  const needed = ledger.acknowledgedEnd()
   // Some servers empty a file that is opened for writing, and say OK.
   const { size } = await handle.stat()
-  if (size < needed) return 'this server empties a part file that is opened again'
+  if (size < ledger.acknowledgedEnd()) return 'this server empties a part file that is opened again'
+  const path = pathOf(task)
   try {
     const reader = await lane.remote.openForReading(path)
     try {
-      if (!(await holdsKeptBlocks(reader, source, ledger, random))) {
-        return 'the part file does not hold the bytes that were sent'
-      }
+      const isSame = await holdsKeptBlocks(reader, source, ledger, random)
+      return isSame ? undefined : 'the part file does not hold the bytes that were sent'
     } finally {
       reader.close().catch(() => undefined)
     }
@@ -68,6 +77,30 @@ async function whatIsWrong(
     const { message } = toUploadError(error, 'server-failure', `read ${path}`)
     const text = `The server lets nobody read ${path} (${message}); what it acknowledged is kept unread.`
     emit({ type: 'warning', text })
+    return undefined
   }
-  return undefined
+}
+
+function opened(task: RecordedTask, handle: RemoteFile): OpenedPart {
+  const { lane, attempt } = task
+  const path = pathOf(task)
+  const isShared = attempt.settings.connections > 1 && !attempt.traits.oneLane
+  return {
+    part: new PartFile(path, lane, handle, isShared ? canBeRead(lane, path) : Promise.resolve(false)),
+    task
+  }
+}
+
+async function canBeRead({ remote }: Lane, path: string): Promise<boolean> {
+  try {
+    const reader = await remote.openForReading(path)
+    reader.close().catch(() => undefined)
+    return true
+  } catch {
+    return false
+  }
+}
+
+function pathOf({ progress, record }: RecordedTask): string {
+  return partPath(progress.file.remote, record.partId)
 }

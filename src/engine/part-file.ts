@@ -1,4 +1,5 @@
 import { UploadError } from '../core/errors.js'
+import type { RemoteStat } from '../core/resume.js'
 import { drain } from './drain.js'
 import type { Lane } from './lane.js'
 import type { RemoteFile } from './ports.js'
@@ -10,7 +11,9 @@ export class PartFile {
   constructor(
     readonly path: string,
     readonly home: Lane,
-    handle: RemoteFile
+    handle: RemoteFile,
+    /** Whether the server lets it be read: the harm that a second writer does could not be seen otherwise. */
+    readonly canBeRead: Promise<boolean>
   ) {
     this.handles.set(home, handle)
   }
@@ -24,6 +27,11 @@ export class PartFile {
     this.handles.set(lane, handle)
   }
 
+  /** Bytes that all its lanes together may have in flight. */
+  get window(): number {
+    return [...this.handles.keys()].reduce((sum, { remote }) => sum + remote.window, 0)
+  }
+
   /** Why nobody can write into it any more; `undefined` while a lane with a handle lives. */
   get lost(): UploadError | undefined {
     for (const lane of this.handles.keys()) if (lane.ended === undefined) return undefined
@@ -32,19 +40,21 @@ export class PartFile {
 
   /**
    * Closes the handles of all living lanes; with `sync`, after the server has put the file on its disk, where it offers
-   * to.
+   * to. Returns what the server says of the file, as far as it can be asked for without waiting.
    *
    * @throws UploadError what the first refused close said; the others are closed all the same.
    */
-  async close({ sync }: { sync: boolean }): Promise<void> {
+  async close({ sync }: { sync: boolean }): Promise<RemoteStat | undefined> {
     const living = [...this.handles].filter(([lane]) => lane.ended === undefined)
     this.handles.clear()
-    await drain(
+    const [stat] = await drain(
       living.map(async ([, handle], at) => {
         // One sync covers what all handles wrote: everything was acknowledged before.
         const synced = sync && at === 0 ? handle.sync() : Promise.resolve()
-        await Promise.all([synced, handle.close()])
+        const [closing] = await drain([handle.stat().catch(() => undefined), synced, handle.close()])
+        return closing
       })
     )
+    return stat
   }
 }

@@ -92,8 +92,8 @@ export interface RemoteFile {
   close(): Promise<void>
 }
 
-/** Opens a session: connects, proves the host, logs in. `onLogin` is called as soon as the login has succeeded. */
-export type Connect = (signal: AbortSignal, onLogin?: () => void) => Promise<Remote>
+/** Opens a session: connects, proves the host and calls `onHostProven`, logs in. */
+export type Connect = (signal: AbortSignal, onHostProven?: () => void) => Promise<Remote>
 
 /** Keeps `.upload.meta` between attempts. A store has no failure that matters: it reports trouble itself, once. */
 export interface StateStore {

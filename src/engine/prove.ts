@@ -1,5 +1,6 @@
 import { blockRange, type ByteRange } from '../core/blocks.js'
 import type { Ledger } from '../core/ledger.js'
+import { abortable } from './abortable.js'
 import type { RemoteFile, Source } from './ports.js'
 import { holdsSameBytes } from './same-bytes.js'
 
@@ -13,16 +14,25 @@ const MOST_SEAMS = 16
 /** Blocks being read and hashed at the same time. */
 const AT_ONCE = 4
 
-/** Takes every block out of the ledger whose bytes in today's local file are not the ones that were sent. */
-export async function keepMatchingBlocks(ledger: Ledger, source: Source): Promise<void> {
+/**
+ * Takes every block out of the ledger whose bytes in today's local file are not the ones that were sent; tells whether
+ * there was one.
+ */
+export async function keepMatchingBlocks(
+  ledger: Ledger,
+  source: Source,
+  signal: AbortSignal
+): Promise<boolean> {
+  const before = ledger.acknowledgedBytes()
   const blocks = ledger.acknowledged().values()
   const compare = async () => {
     for (const index of blocks) {
-      const digest = await source.digest(blockRange(ledger.fileSize, index))
+      const digest = await abortable(source.digest(blockRange(ledger.fileSize, index)), signal)
       if (digest !== ledger.digestOf(index)) ledger.forget(index)
     }
   }
   await Promise.all(Array.from({ length: AT_ONCE }, compare))
+  return ledger.acknowledgedBytes() < before
 }
 
 /**

@@ -10,8 +10,8 @@ export interface RetryPolicy {
   readonly clock: Clock
   /** From 0 to 1. */
   readonly random: () => number
-  /** Grows with everything that the server acknowledged for good. */
-  readonly progress: () => number
+  /** How far everything has come; an attempt that loses what another one had reached is no progress. */
+  readonly reached: () => number
   readonly emit: Emit
   readonly signal: AbortSignal
 }
@@ -23,14 +23,17 @@ export interface RetryPolicy {
  * @throws what the last attempt threw: a permanent error at once, a transient one when no retry is left.
  */
 export async function retry<T>(policy: RetryPolicy, attempt: () => Promise<T>): Promise<T> {
-  const { retries, clock, random, progress, emit, signal } = policy
+  const { retries, clock, random, reached, emit, signal } = policy
+  let furthest = reached()
   for (let failures = 1; ; failures++) {
-    const before = progress()
     try {
       return await attempt()
     } catch (error) {
       signal.throwIfAborted()
-      if (progress() > before) failures = 1
+      if (reached() > furthest) {
+        furthest = reached()
+        failures = 1
+      }
       if (!(error instanceof UploadError) || !isTransient(error) || failures > retries) throw error
       const delayMs = Math.round(delayAfter(failures) * (1 - random() / 2))
       emit({ type: 'retrying', error, delayMs, attempt: failures, attempts: retries })

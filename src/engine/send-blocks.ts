@@ -27,21 +27,19 @@ export async function sendBlocks({ part, task }: OpenedPart): Promise<RemoteStat
         onAcknowledged: bytes => {
           progress.sentBytes += bytes
           emit({ type: 'acknowledged', file: progress.file, bytes })
-        },
-        onBlock: () => {
-          progress.steps++
         }
       },
       attempt.queue
     )
   } catch (error) {
+    // Some servers acknowledge a short write when their disk is full: nothing that was in flight then is believed.
+    if (error instanceof UploadError && error.code === 'no-space') ledger.forgetRecent(part.window)
     await part.close({ sync: false }).catch(() => undefined)
-    // Some servers acknowledge a short write when their disk is full.
-    if (error instanceof UploadError && error.code === 'no-space') ledger.forgetRecent(lane.remote.window)
     throw error
   }
+  let closed: RemoteStat | undefined
   try {
-    await part.close({ sync: attempt.settings.verify === 'full' })
+    closed = await part.close({ sync: attempt.settings.verify === 'full' })
   } catch (error) {
     // What a server acknowledged before it refused the close is worth nothing.
     if (error instanceof UploadError && error.code !== 'connection-lost' && error.code !== 'stalled') {
@@ -50,5 +48,6 @@ export async function sendBlocks({ part, task }: OpenedPart): Promise<RemoteStat
     throw error
   }
   const { remote } = attempt.lanes.livingOr(lane)
-  return verify({ remote, path: part.path, source, mode: attempt.settings.verify, kept, random, emit })
+  const mode = attempt.settings.verify
+  return verify({ remote, path: part.path, source, closed, mode, kept, random, emit, signal: attempt.signal })
 }

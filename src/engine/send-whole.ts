@@ -52,10 +52,8 @@ async function send(task: RecordedTask, inOrder: boolean): Promise<RemoteStat> {
 
   if (digest !== undefined) record.ledger.acknowledge(0, digest)
   progress.sentBytes += source.size
-  progress.steps++
   emit({ type: 'acknowledged', file: progress.file, bytes: source.size })
-  if (stat.size === source.size && (mode === 'size' || mode === 'timestamp')) return stat
-  return verify({ remote, path, source, mode, kept: [], random, emit })
+  return verify({ remote, path, source, closed: stat, mode, kept: [], random, emit, signal: attempt.signal })
 }
 
 async function handOver(

@@ -11,19 +11,29 @@ export class StaleParts {
 
   constructor(private readonly clock: Clock) {}
 
-  /** Sweeps in the background after a file was published. What goes wrong here matters to nobody. */
-  sweep(remote: Remote, target: string): void {
-    const directory = parentOf(target) ?? (target.startsWith('/') ? '/' : '.')
-    const listing = this.listings.get(directory) ?? this.list(remote, directory)
-    this.listings.set(directory, listing)
-    this.sweeps.push(
-      listing
-        .then(async stale => {
-          const name = target.slice(target.lastIndexOf('/') + 1)
-          await Promise.all((stale.get(name) ?? []).map(entry => remote.remove(`${directory}/${entry.name}`)))
-        })
-        .catch(() => undefined)
+  /** Lists the target's directory in the background, unless that was done. */
+  look(remote: Remote, target: string): void {
+    const directory = directoryOf(target)
+    if (this.listings.has(directory)) return
+    // What goes wrong here matters to nobody.
+    this.listings.set(
+      directory,
+      this.list(remote, directory).catch(() => new Map())
     )
+  }
+
+  /** Sweeps in the background after a file was published. */
+  sweep(remote: Remote, target: string): void {
+    this.look(remote, target)
+    const directory = directoryOf(target)
+    const name = target.slice(target.lastIndexOf('/') + 1)
+    const sweep = async () => {
+      const stale = (await this.listings.get(directory))?.get(name) ?? []
+      await Promise.all(
+        stale.map(entry => remote.remove(`${directory}/${entry.name}`).catch(() => undefined))
+      )
+    }
+    this.sweeps.push(sweep())
   }
 
   /** Resolves when every sweep has ended. */
@@ -40,4 +50,8 @@ export class StaleParts {
     }
     return byTarget
   }
+}
+
+function directoryOf(target: string): string {
+  return parentOf(target) ?? (target.startsWith('/') ? '/' : '.')
 }

@@ -15,7 +15,6 @@ export interface TransferTask {
   /** Only the lane that opened the part file writes into it. */
   readonly oneLane: boolean
   readonly onAcknowledged: (bytes: number) => void
-  readonly onBlock: () => void
 }
 
 /**
@@ -86,7 +85,7 @@ class MissingBlocks implements BlockSupply {
 
   private async join(lane: Lane): Promise<RemoteFile> {
     const { part, ledger, source } = this.task
-    const handle = await joinPart(lane.remote, part.path, ledger, source)
+    const handle = await joinPart(lane.remote, part, ledger, source)
     part.join(lane, handle)
     this.watch(lane)
     return handle
@@ -100,13 +99,12 @@ class MissingBlocks implements BlockSupply {
   }
 
   private async enter(lane: Lane, block: number, answer: () => Promise<Digest>): Promise<void> {
-    const { ledger, onBlock } = this.task
+    const { ledger } = this.task
     try {
       const digest = await answer()
       const isFirst = ledger.acknowledgedBytes() === 0
       ledger.acknowledge(block, digest)
       this.inFlight--
-      onBlock()
       if (isFirst) this.queue.changed()
       this.settle()
     } catch (error) {

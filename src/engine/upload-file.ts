@@ -6,6 +6,7 @@ import type { RemoteStat } from '../core/resume.js'
 import { setAttributes } from './attributes.js'
 import type { Attempt } from './context.js'
 import { decide, remember, startOver } from './decide.js'
+import { drain } from './drain.js'
 import type { FileProgress, RecordedTask } from './file-progress.js'
 import { JoinSpoiledPart } from './join-part.js'
 import type { Lane } from './lane.js'
@@ -29,8 +30,12 @@ export async function uploadFile(
 ): Promise<'uploaded' | 'skipped'> {
   const source = await attempt.world.openSource(progress.file)
   try {
-    await attempt.directories.ensure(lane.remote, parentOf(progress.file.remote))
-    const { decision, task } = await decide({ progress, source, lane, attempt })
+    const { remote } = progress.file
+    const [{ decision, task }] = await drain([
+      decide({ progress, source, lane, attempt }),
+      attempt.directories.ensure(lane.remote, parentOf(remote))
+    ])
+    attempt.staleParts.look(lane.remote, remote)
     switch (decision.action) {
       case 'skip':
         return 'skipped'
@@ -109,5 +114,4 @@ async function wasPublished(task: RecordedTask): Promise<boolean> {
 
 function rememberPublished(task: RecordedTask, { size, mtime }: RemoteStat): void {
   remember(task, { ...task.record, publishing: undefined, published: { size, mtime } })
-  task.progress.steps++
 }

@@ -63,8 +63,8 @@ export async function upload(task: UploadTask): Promise<Report> {
   const run = { ...task, traits: { oneLane: false, inOrder: true, refusesAttributes: false }, finish }
   const directories = new Directories(settings.dirMode)
   try {
-    const progress = () => all.reduce((steps, file) => steps + file.steps, 0)
-    await retry({ retries: settings.retries, clock, random, progress, emit, signal }, () => {
+    const reached = () => all.reduce((bytes, file) => bytes + reachedBytes(file), 0)
+    await retry({ retries: settings.retries, clock, random, reached, emit, signal }, () => {
       const pending = all.filter(file => !results.has(file))
       return attemptUpload(run, pending, directories)
     })
@@ -97,7 +97,7 @@ async function attemptUpload(
   const { connections } = settings
   const lanes = await Lanes.open({ connect, connections, queue, emit, signal }, lanesFor(pending))
   const staleParts = new StaleParts(clock)
-  const attempt: Attempt = { world, settings, traits, lanes, queue, directories, staleParts }
+  const attempt: Attempt = { world, settings, traits, lanes, queue, directories, staleParts, signal }
 
   const stop = () => {
     queue.close()
@@ -178,15 +178,21 @@ function lanesFor(pending: readonly FileProgress[]): number {
   return Math.ceil(Math.max(bytes / BYTES_FOR_A_LANE, pending.length / FILES_FOR_A_LANE))
 }
 
+/** What of a file is on the server for good; a published one counts a byte more than a whole one that is not. */
+function reachedBytes({ record }: FileProgress): number {
+  if (record === undefined) return 0
+  return record.published === undefined ? record.ledger.acknowledgedBytes() : record.identity.size + 1
+}
+
 function newProgress(file: PlannedFile, record: FileProgress['record']): FileProgress {
   return {
     file,
     record,
     provenMtimeMs: undefined,
+    isRebuilt: false,
     sentBytes: 0,
     reusedBytes: 0,
     startedMs: undefined,
-    steps: 0,
     sentAgain: false
   }
 }

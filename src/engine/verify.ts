@@ -2,6 +2,7 @@ import type { ByteRange } from '../core/blocks.js'
 import { isTransient, UploadError } from '../core/errors.js'
 import { TAIL_LENGTH, type VerifyMode } from '../core/identity.js'
 import type { RemoteStat } from '../core/resume.js'
+import { abortable } from './abortable.js'
 import type { Emit, Remote, Source } from './ports.js'
 import { seamRanges } from './prove.js'
 import { holdsSameBytes } from './same-bytes.js'
@@ -11,11 +12,14 @@ export interface VerifyTask {
   /** Of the closed part file. */
   readonly path: string
   readonly source: Source
+  /** What the server said of it when it was closed. */
+  readonly closed: RemoteStat | undefined
   readonly mode: VerifyMode
   /** Blocks that an earlier attempt had sent. */
   readonly kept: readonly number[]
   readonly random: () => number
   readonly emit: Emit
+  readonly signal: AbortSignal
 }
 
 /**
@@ -26,7 +30,7 @@ export interface VerifyTask {
  */
 export async function verify(task: VerifyTask): Promise<RemoteStat> {
   const { remote, path, source, mode } = task
-  const stat = await remote.stat(path)
+  const stat = task.closed?.size === source.size ? task.closed : await remote.stat(path)
   if (stat?.size !== source.size) {
     const found = stat === undefined ? 'nothing' : `${stat.size.toLocaleString('en-US')} bytes`
     const expected = `${source.size.toLocaleString('en-US')} bytes`
@@ -52,10 +56,10 @@ export function tailOf(size: number): ByteRange {
 }
 
 /** Only a matching digest proves anything: a shell may be refused, faked, or see other paths than SFTP does. */
-async function hasDigest({ remote, path, source }: VerifyTask): Promise<boolean> {
+async function hasDigest({ remote, path, source, signal }: VerifyTask): Promise<boolean> {
   const [there, here] = await Promise.all([
     remote.sha256(path).catch(() => undefined),
-    source.digest({ offset: 0, length: source.size })
+    abortable(source.digest({ offset: 0, length: source.size }), signal)
   ])
   return there === Buffer.from(here, 'base64').toString('hex')
 }

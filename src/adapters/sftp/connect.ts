@@ -47,7 +47,7 @@ const CIPHERS: NonNullable<NonNullable<ConnectConfig['algorithms']>['cipher']> =
 export async function connect(
   settings: ServerSettings,
   signal: AbortSignal,
-  onLogin: () => void = () => undefined
+  onHostProven: () => void = () => undefined
 ): Promise<Remote> {
   signal.throwIfAborted()
   const client = new Client()
@@ -56,7 +56,7 @@ export async function connect(
       settings.connectTimeoutMs,
       settings,
       signal,
-      openSftp(client, settings, onLogin)
+      openSftp(client, settings, onHostProven)
     )
     return new SftpSession(client, sftp, settings)
   } catch (error) {
@@ -67,7 +67,11 @@ export async function connect(
   }
 }
 
-async function openSftp(client: Client, settings: ServerSettings, onLogin: () => void): Promise<SFTPWrapper> {
+async function openSftp(
+  client: Client,
+  settings: ServerSettings,
+  onHostProven: () => void
+): Promise<SFTPWrapper> {
   const { host, port, username, key, password, hostKeys, keepaliveIntervalMs } = settings
   let hostKeyRefusal: UploadError | undefined
 
@@ -85,6 +89,7 @@ async function openSftp(client: Client, settings: ServerSettings, onLogin: () =>
     })
   }
   client.on('handshake', () => useKeyObject(client))
+  client.once('handshake', onHostProven)
   client.connect({
     sock: openSocket(host, port),
     username,
@@ -105,7 +110,6 @@ async function openSftp(client: Client, settings: ServerSettings, onLogin: () =>
     keepaliveCountMax: KEEPALIVES_UNANSWERED
   })
   await ready
-  onLogin()
 
   return new Promise((resolve, reject) => {
     client.on('close', () => reject(connectionError(undefined, settings)))

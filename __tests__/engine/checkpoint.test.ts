@@ -1,0 +1,190 @@
+import { describe, expect, test } from '@jest/globals'
+import { Ledger } from '../../src/core/ledger.js'
+import type { UploadRecord } from '../../src/core/resume.js'
+import { deriveStateKeys, sealText } from '../../src/core/seal.js'
+import { formatUploadMeta } from '../../src/core/upload-meta.js'
+import { Checkpoints, closeState, loadRecords } from '../../src/engine/checkpoint.js'
+import type { UploadEvent } from '../../src/engine/ports.js'
+import { MemoryClock } from '../support/memory-clock.js'
+import { MemoryStore } from '../support/memory-store.js'
+
+const MIB = 1024 * 1024
+const keys = deriveStateKeys('secret')
+const writer = { run: '100', attempt: 1, runner: 'runner' }
+
+function record(published = false): UploadRecord {
+  return {
+    partId: '0123abcd',
+    identity: { size: 3 * MIB, mtimeMs: 1, tail: undefined },
+    ledger: new Ledger(3 * MIB),
+    ...(published ? { published: { size: 3 * MIB, mtime: 5 } } : {})
+  }
+}
+
+function open(intervalMs = 60_000) {
+  const clock = new MemoryClock()
+  const store = new MemoryStore()
+  const records = new Map([['target', record()]])
+  const at: number[] = []
+  const startedMs = clock.now()
+  store.onSave = () => at.push(clock.now() - startedMs)
+  const checkpoints = new Checkpoints({ store, keys, writer, intervalMs }, () => records, clock)
+  const ended = new AbortController()
+  const acknowledge = (index: number) => records.get('target')?.ledger.acknowledge(index, `digest ${index}`)
+  const at_ = (milliseconds: number, happens: () => unknown) =>
+    void clock.after(milliseconds, () => void happens())
+  return { clock, store, records, at, checkpoints, ended, acknowledge, later: at_ }
+}
+
+describe('checkpoints', () => {
+  test.each([
+    [60_000, [10_000, 70_000, 130_000]],
+    [20_000, [10_000, 30_000, 50_000]],
+    [4_000, [4_000, 8_000, 12_000]]
+  ])('with an interval of %i ms are saved at %j', async (intervalMs, expected) => {
+    const { clock, at, checkpoints, ended, records, later } = open(intervalMs)
+    for (const [index, milliseconds] of expected.entries()) {
+      later(milliseconds - 1, () => records.set(`target ${index}`, record()))
+    }
+    later((expected.at(-1) ?? 0) + 1, () => ended.abort())
+    await clock.until(checkpoints.run(ended.signal))
+    expect(at).toEqual(expected)
+  })
+
+  test('with an interval of 0 are only saved at the end', async () => {
+    const { clock, store, checkpoints, ended } = open(0)
+    await clock.until(checkpoints.run(ended.signal))
+    expect(store.saves).toEqual([])
+    await clock.until(checkpoints.close())
+    expect(store.meta(keys).closed).toBe(true)
+  })
+
+  test('are not saved when nothing changed', async () => {
+    const { clock, at, checkpoints, ended, acknowledge, later } = open(10_000)
+    later(35_000, () => acknowledge(1))
+    later(100_000, () => ended.abort())
+    await clock.until(checkpoints.run(ended.signal))
+    expect(at).toEqual([10_000, 40_000])
+  })
+
+  test('are never two at once, and the last one waits for the one under way and says that the run has ended', async () => {
+    const { clock, store, checkpoints, ended, acknowledge, later } = open()
+    store.pause = () => new Promise(resolve => clock.after(30_000, resolve))
+    later(12_000, () => acknowledge(2))
+    later(15_000, () => ended.abort())
+    const running = checkpoints.run(ended.signal)
+    later(15_001, () => checkpoints.close())
+    await clock.until(running)
+    await clock.untilQuiet()
+    expect(store.mostSaving).toBe(1)
+    expect(store.saves).toHaveLength(2)
+    expect(store.meta(keys).closed).toBe(true)
+    expect(store.meta(keys).records.get('target')?.ledger.acknowledged()).toEqual([2])
+  })
+
+  test('give a save up when the run ends', async () => {
+    const { clock, store, checkpoints, ended, later } = open()
+    store.pause = signal =>
+      new Promise(resolve => {
+        if (signal === undefined) resolve()
+        else signal.addEventListener('abort', () => resolve())
+      })
+    later(15_000, () => ended.abort())
+    const startedMs = clock.now()
+    await clock.until(checkpoints.run(ended.signal).then(() => checkpoints.close()))
+    expect(clock.now() - startedMs).toBe(15_000)
+    expect(store.meta(keys).closed).toBe(true)
+  })
+})
+
+describe('loading', () => {
+  async function load(text: string | undefined, as = writer) {
+    const store = new MemoryStore()
+    store.text = text
+    const events: UploadEvent[] = []
+    const records = await loadRecords(
+      { store, keys, writer: as, intervalMs: 0 },
+      event => void events.push(event)
+    )
+    return { names: [...records.keys()].sort(), events: events.map(({ type }) => type) }
+  }
+
+  const records = new Map([
+    ['unfinished', record()],
+    ['done', record(true)]
+  ])
+  const text = (closed: boolean) => sealText(keys, formatUploadMeta({ writer, closed, records }))
+
+  test('finds nothing the first time', async () => {
+    expect(await load(undefined)).toEqual({ names: [], events: [] })
+  })
+
+  test('finds what a run that has ended left', async () => {
+    expect(await load(text(true), { run: '200', attempt: 1, runner: 'other' })).toEqual({
+      names: ['done', 'unfinished'],
+      events: []
+    })
+  })
+
+  test.each([
+    ['a later attempt of the run', { ...writer, attempt: 2, runner: 'other' }],
+    ['the same runner in the run', writer]
+  ])('finds what was not closed in %s', async (_who, as) => {
+    expect((await load(text(false), as)).names).toEqual(['done', 'unfinished'])
+  })
+
+  test.each([
+    ['another run', { run: '200', attempt: 2, runner: 'runner' }],
+    ['another runner of the same attempt', { ...writer, runner: 'other' }],
+    ['an earlier attempt', { ...writer, attempt: 0, runner: 'other' }]
+  ])('leaves alone what may still be written, seen from %s', async (_who, as) => {
+    expect(await load(text(false), as)).toEqual({ names: ['done'], events: ['notice'] })
+  })
+
+  test.each([
+    ['no JSON', '?'],
+    ['no envelope', '[]'],
+    [
+      'another login',
+      sealText(deriveStateKeys('other'), formatUploadMeta({ writer, closed: true, records }))
+    ],
+    ['changed on the way', text(true).replace('unfinished', 'unf1nished')],
+    ['another shape', sealText(keys, '{"writer":1}')],
+    [
+      'no digests',
+      sealText(
+        keys,
+        formatUploadMeta({ writer, closed: true, records }).replace('"blocks":""', '"blocks":"0-1"')
+      )
+    ],
+    [
+      'blocks beyond the file',
+      sealText(
+        keys,
+        formatUploadMeta({ writer, closed: true, records }).replace('"blocks":""', '"blocks":"7"')
+      )
+    ]
+  ])('is one warning for %s', async (_what, poisoned) => {
+    expect(await load(poisoned)).toEqual({ names: [], events: ['warning'] })
+  })
+})
+
+describe('closing the state of a killed run', () => {
+  test('notes its end, and only once', async () => {
+    const open = sealText(
+      keys,
+      formatUploadMeta({ writer, closed: false, records: new Map([['a', record()]]) })
+    )
+    const closed = closeState(keys, open)
+    const store = new MemoryStore()
+    store.text = closed
+    expect(store.meta(keys)).toMatchObject({ closed: true, writer })
+    expect([...store.meta(keys).records.keys()]).toEqual(['a'])
+    expect(closeState(keys, closed ?? '')).toBeUndefined()
+    await Promise.resolve()
+  })
+
+  test('does nothing with what does not open', () => {
+    expect(closeState(keys, 'poison')).toBeUndefined()
+  })
+})

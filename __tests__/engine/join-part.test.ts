@@ -1,0 +1,114 @@
+import { describe, expect, test } from '@jest/globals'
+import { blockRange } from '../../src/core/blocks.js'
+import { Ledger } from '../../src/core/ledger.js'
+import { joinPart, JoinSpoiledPart } from '../../src/engine/join-part.js'
+import { Lane } from '../../src/engine/lane.js'
+import { PartFile } from '../../src/engine/part-file.js'
+import { bytesOf, digestOf, sameBytes } from '../support/memory-bytes.js'
+import { MemoryClock } from '../support/memory-clock.js'
+import { MemoryServer, type ServerTraits } from '../support/memory-server.js'
+import { MemoryDisk } from '../support/memory-source.js'
+
+const MIB = 1024 * 1024
+const PATH = 'site/a.part'
+const bytes = bytesOf(1, 5 * MIB)
+
+/** The first three of five blocks are acknowledged to the lane that opened the file. */
+async function open({ canBeRead = true, ...traits }: Partial<ServerTraits> & { canBeRead?: boolean } = {}) {
+  const clock = new MemoryClock()
+  const server = new MemoryServer(clock, traits)
+  const disk = new MemoryDisk(clock)
+  disk.put('a', bytes)
+  const source = await disk.openSource({ local: 'a', remote: 'site/a', size: bytes.length })
+  const part = server.put(PATH, bytes.subarray(0, 3 * MIB))
+  const ledger = new Ledger(bytes.length)
+  const acknowledge = (index: number) => {
+    const { offset, length } = blockRange(bytes.length, index)
+    const block = bytes.subarray(offset, offset + length)
+    part.write(block, offset)
+    ledger.acknowledge(index, digestOf(block))
+  }
+  for (const index of [0, 1, 2]) acknowledge(index)
+  const home = await clock.until(server.connect(new AbortController().signal))
+  const { reopen } = server.traits
+  server.traits.reopen = 'keeps'
+  const handle = await clock.until(home.reopen(PATH))
+  server.traits.reopen = reopen
+  server.log.length = 0
+  const partFile = new PartFile(PATH, new Lane(home), handle, Promise.resolve(canBeRead))
+  const remote = await clock.until(server.connect(new AbortController().signal))
+  const join = () => clock.until(joinPart(remote, partFile, ledger, source))
+  return { clock, server, part, ledger, acknowledge, remote, join }
+}
+
+test('opens another writer that changes nothing', async () => {
+  const { clock, part, remote, join } = await open()
+  const handle = await join()
+  expect(sameBytes(part.bytes, bytes.subarray(0, 3 * MIB))).toBe(true)
+  await clock.until(handle.write(bytes.subarray(3 * MIB, 3 * MIB + 10), 3 * MIB))
+  expect(part.size).toBe(3 * MIB + 10)
+  await clock.untilQuiet()
+  expect([...remote.openFiles].map(({ writable }) => writable)).toEqual([true])
+})
+
+test.each(['empties', 'zeroes'] as const)(
+  'finds out that a server %s the file, and leaves no handle open',
+  async reopen => {
+    const { clock, remote, join } = await open({ reopen })
+    await expect(join()).rejects.toBeInstanceOf(JoinSpoiledPart)
+    await clock.untilQuiet()
+    expect(remote.openFiles.size).toBe(0)
+  }
+)
+
+test.each(['empties', 'zeroes'] as const)(
+  'finds that out when another lane goes on writing meanwhile (%s)',
+  async reopen => {
+    const { server, acknowledge, join } = await open({ reopen })
+    // Applied, and acknowledged to the other lane, between the opening and its answer.
+    server.onRequest = ({ operation }) => {
+      if (operation === 'reopen') server.clock.after(2, () => acknowledge(3))
+    }
+    await expect(join()).rejects.toBeInstanceOf(JoinSpoiledPart)
+  }
+)
+
+test.each(['empties', 'zeroes'] as const)(
+  'takes a lost answer to the opening for the worst (%s)',
+  async reopen => {
+    const { server, join } = await open({ reopen })
+    server.faults.push({ on: 'reopen', then: 'cut', takesEffect: true })
+    await expect(join()).rejects.toBeInstanceOf(JoinSpoiledPart)
+  }
+)
+
+describe('a refusal', () => {
+  test('to read, which is known: no writer is opened, whose harm could not be seen', async () => {
+    const { server, join } = await open({ canBeRead: false })
+    await expect(join()).rejects.toMatchObject({ code: 'permission' })
+    expect(server.requests('reopen')).toEqual([])
+  })
+
+  test('to open a reader: the file may be spoiled', async () => {
+    const { clock, server, remote, join } = await open()
+    server.faults.push({ on: 'openForReading', then: 'permission' })
+    await expect(join()).rejects.toBeInstanceOf(JoinSpoiledPart)
+    await clock.untilQuiet()
+    expect(remote.openFiles.size).toBe(0)
+  })
+
+  test('of a second writer: the file is as it was', async () => {
+    const { clock, server, part, remote, join } = await open()
+    server.faults.push({ on: 'reopen', then: 'server-failure' })
+    await expect(join()).rejects.toMatchObject({ code: 'server-failure' })
+    expect(sameBytes(part.bytes, bytes.subarray(0, 3 * MIB))).toBe(true)
+    await clock.untilQuiet()
+    expect(remote.openFiles.size).toBe(0)
+  })
+
+  test('to read what was opened: it may be spoiled', async () => {
+    const { server, join } = await open()
+    server.faults.push({ on: 'read', then: 'permission' })
+    await expect(join()).rejects.toBeInstanceOf(JoinSpoiledPart)
+  })
+})

@@ -1,0 +1,132 @@
+import { describe, expect, test } from '@jest/globals'
+import { blockCount, blockRange } from '../../src/core/blocks.js'
+import { Ledger } from '../../src/core/ledger.js'
+import { holdsKeptBlocks, keepMatchingBlocks, seamRanges } from '../../src/engine/prove.js'
+import { bytesOf, changed, digestOf, randomOf } from '../support/memory-bytes.js'
+import { MemoryClock } from '../support/memory-clock.js'
+import { MemoryServer } from '../support/memory-server.js'
+import { MemoryDisk } from '../support/memory-source.js'
+
+const MIB = 1024 * 1024
+const KIB = 1024
+
+async function open(size = 12 * MIB + 9) {
+  const clock = new MemoryClock()
+  const disk = new MemoryDisk(clock)
+  const bytes = bytesOf(3, size)
+  disk.put('a', bytes)
+  const source = await disk.openSource({ local: 'a', remote: 'a', size })
+  const server = new MemoryServer(clock)
+  const part = server.put('a.part', bytes)
+  const remote = await clock.until(server.connect(new AbortController().signal))
+  const reader = await clock.until(remote.openForReading('a.part'))
+  const ledger = new Ledger(size)
+  const acknowledge = (...indexes: number[]) => {
+    for (const index of indexes) {
+      const { offset, length } = blockRange(size, index)
+      ledger.acknowledge(index, digestOf(bytes.subarray(offset, offset + length)))
+    }
+  }
+  const spoil = (offset: number) => part.write(Buffer.from([(bytes[offset] ?? 0) ^ 1]), offset)
+  const holds = (random = () => 0) => clock.until(holdsKeptBlocks(reader, source, ledger, random))
+  return { clock, disk, bytes, source, server, ledger, acknowledge, spoil, holds }
+}
+
+describe('keepMatchingBlocks', () => {
+  test('forgets the blocks whose bytes are others now, and only these', async () => {
+    const { disk, bytes, source, ledger, acknowledge } = await open()
+    acknowledge(0, 2, 3, 7, 12)
+    const rebuilt = changed(
+      changed(bytes, { offset: 2 * MIB, length: 1 }, 1),
+      { offset: 12 * MIB + 8, length: 1 },
+      2
+    )
+    disk.write('a', rebuilt)
+    await keepMatchingBlocks(ledger, source)
+    expect(ledger.acknowledged()).toEqual([0, 3, 7])
+  })
+
+  test('says when the local file is too short or cannot be read', async () => {
+    const { disk, source, ledger, acknowledge } = await open()
+    acknowledge(0, 7)
+    disk.isUnreadable = () => true
+    await expect(keepMatchingBlocks(ledger, source)).rejects.toMatchObject({ code: 'source-unreadable' })
+    disk.isUnreadable = () => false
+    disk.write('a', bytesOf(1, MIB))
+    await expect(keepMatchingBlocks(ledger, source)).rejects.toMatchObject({ code: 'source-changed' })
+  })
+})
+
+describe('holdsKeptBlocks', () => {
+  test('is content with the right bytes', async () => {
+    const { acknowledge, holds } = await open()
+    acknowledge(0, 1, 5, 12)
+    expect(await holds(randomOf(1))).toBe(true)
+  })
+
+  test('looks at the whole first block, wherever it is', async () => {
+    for (const offset of [3 * MIB, 3.5 * MIB, 4 * MIB - 1]) {
+      const { acknowledge, spoil, holds } = await open()
+      acknowledge(3, 4, 5, 6, 7, 8, 9)
+      spoil(offset)
+      expect(await holds(() => 0.99)).toBe(false)
+    }
+  })
+
+  test('looks at the latest 4 MiB in the order of their acknowledgement', async () => {
+    for (const index of [6, 1, 9, 4]) {
+      const { acknowledge, spoil, holds } = await open()
+      acknowledge(0, 12, 11, 10, 6, 1, 9, 4)
+      spoil(index * MIB + MIB - 1)
+      expect(await holds()).toBe(false)
+    }
+  })
+
+  test('looks at others at random', async () => {
+    const { acknowledge, spoil, holds } = await open()
+    acknowledge(0, 3, 6, 7, 8, 9)
+    spoil(3 * MIB + 100)
+    expect(await holds(() => 0)).toBe(true)
+    expect(await holds(() => 0.2)).toBe(false)
+  })
+
+  test('takes too few bytes for wrong ones', async () => {
+    const { server, acknowledge, holds } = await open()
+    acknowledge(0, 12)
+    server.open('a.part').truncate(12 * MIB + 8)
+    expect(await holds()).toBe(false)
+  })
+
+  test('says when the server refuses to read', async () => {
+    const { server, acknowledge, holds } = await open()
+    acknowledge(0)
+    server.faults.push({ on: 'read', then: 'permission' })
+    await expect(holds()).rejects.toMatchObject({ code: 'permission' })
+  })
+})
+
+describe('seamRanges', () => {
+  test.each([0, 1, 64 * KIB, 100 * KIB, 128 * KIB, 5 * MIB])('stays within a file of %i bytes', size => {
+    for (const { offset, length } of seamRanges(size, [0, 2].slice(0, blockCount(size)), () => 0)) {
+      expect(offset).toBeGreaterThanOrEqual(0)
+      expect(length).toBeGreaterThanOrEqual(0)
+      expect(offset + length).toBeLessThanOrEqual(size)
+    }
+  })
+
+  test('are where kept and sent blocks meet, with head and tail', () => {
+    expect(seamRanges(6 * MIB, [1, 2, 4], () => 0)).toEqual([
+      { offset: 0, length: 64 * KIB },
+      { offset: MIB - 64 * KIB, length: 128 * KIB },
+      { offset: 3 * MIB - 64 * KIB, length: 128 * KIB },
+      { offset: 4 * MIB - 64 * KIB, length: 128 * KIB },
+      { offset: 5 * MIB - 64 * KIB, length: 128 * KIB },
+      { offset: 6 * MIB - 64 * KIB, length: 64 * KIB }
+    ])
+  })
+
+  test('are at most 16, with head and tail', () => {
+    const kept = Array.from({ length: 100 }, (_, index) => 2 * index)
+    expect(seamRanges(200 * MIB, kept, randomOf(4))).toHaveLength(18)
+  })
+})

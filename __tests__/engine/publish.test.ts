@@ -1,0 +1,154 @@
+import { describe, expect, test } from '@jest/globals'
+import { publish } from '../../src/engine/publish.js'
+import { bytesOf, sameBytes } from '../support/memory-bytes.js'
+import { MemoryClock } from '../support/memory-clock.js'
+import { MemoryServer, type Fault, type ServerTraits } from '../support/memory-server.js'
+
+const PART = 'site/app.zip.0123abcd.part'
+const TARGET = 'site/app.zip'
+const fresh = bytesOf(1, 5000)
+const old = bytesOf(2, 4000)
+
+async function open(traits: Partial<ServerTraits> = {}, hasOld = true) {
+  const clock = new MemoryClock()
+  const server = new MemoryServer(clock, traits)
+  server.put(PART, fresh, 1_000_000)
+  if (hasOld) server.put(TARGET, old, 2_000_000)
+  const states: (Buffer | undefined)[] = []
+  server.onChange = (path, bytes) => {
+    if (path === TARGET) states.push(bytes)
+  }
+  const connect = () => clock.until(server.connect(new AbortController().signal))
+  let remote = await connect()
+  const again = async () => {
+    remote = await connect()
+  }
+  const run = () =>
+    clock.until(
+      publish(remote, PART, TARGET, { size: 5000, mtime: 1_000_000, mode: 0o644, isDirectory: false })
+    )
+  const isNew = () => sameBytes(server.bytesOf(TARGET), fresh)
+  const isOld = () => sameBytes(server.bytesOf(TARGET), old)
+  return { server, run, again, states, isNew, isOld }
+}
+
+const SERVERS: [string, Partial<ServerTraits>][] = [
+  ['that can replace', {}],
+  ['whose rename replaces', { canReplace: false, renameReplaces: true }],
+  ['whose rename refuses', { canReplace: false }]
+]
+
+describe.each(SERVERS)('on a server %s', (_name, traits) => {
+  test.each([true, false])('gives the part file its final name (an old file: %s)', async hasOld => {
+    const { server, run, isNew } = await open(traits, hasOld)
+    expect(await run()).toMatchObject({ size: 5000, mtime: 1_000_000 })
+    expect(isNew()).toBe(true)
+    expect(server.names('site')).toEqual(['app.zip'])
+  })
+
+  test.each([1, 2, 3, 4, 5])('ends well when it is cut at request %i and called again', async at => {
+    for (const takesEffect of [true, false]) {
+      const { server, run, again, isNew, isOld } = await open(traits)
+      server.faults.push({ after: at - 1, then: 'cut', takesEffect })
+      const first = await run().then(
+        () => 'done',
+        (error: unknown) => error
+      )
+      if (first === 'done') {
+        expect(isNew()).toBe(true)
+        continue
+      }
+      expect(first).toMatchObject({ code: 'connection-lost' })
+      expect(isNew() || isOld() || server.bytesOf(`${PART}.old`) !== undefined).toBe(true)
+      if (isNew()) continue
+      await again()
+      await run()
+      expect(isNew()).toBe(true)
+      expect(server.names('site')).toEqual(['app.zip'])
+    }
+  })
+
+  test('leaves the old file where nothing can be renamed', async () => {
+    const { server, run, isOld } = await open(traits)
+    server.faults.push({ on: ['rename', 'replace'], times: Infinity, then: 'permission' })
+    await expect(run()).rejects.toMatchObject({ code: 'permission' })
+    expect(isOld()).toBe(true)
+    expect(server.bytesOf(PART)).toBeDefined()
+  })
+
+  test('says so when the part file is gone, and leaves the old file', async () => {
+    const { server, run, isOld } = await open(traits)
+    server.remove(PART)
+    await expect(run()).rejects.toMatchObject({ code: 'not-found' })
+    expect(isOld()).toBe(true)
+  })
+
+  test('does not take the place of a directory', async () => {
+    const { server, run } = await open(traits, false)
+    server.directories.add(TARGET)
+    await expect(run()).rejects.toMatchObject({ code: 'wrong-type' })
+    expect(server.directories.has(TARGET)).toBe(true)
+  })
+
+  test('notices that the target has another size then', async () => {
+    const { server, run } = await open(traits)
+    server.onChange = path => {
+      if (path === TARGET) server.files.get(TARGET)?.truncate(10)
+    }
+    await expect(run()).rejects.toMatchObject({ code: 'not-verified' })
+  })
+
+  test('believes no answer about the target from before the rename', async () => {
+    const { server, run, isNew } = await open({
+      ...traits,
+      overtaking: ['stat'],
+      jitterMs: 100,
+      shufflesAnswers: true
+    })
+    server.put(TARGET, old.subarray(0, 10), 2_000_000)
+    expect(await run()).toMatchObject({ size: 5000, mtime: 1_000_000 })
+    expect(isNew()).toBe(true)
+  })
+})
+
+test('where posix-rename is offered and refused, does as if it were not', async () => {
+  const { server, run, isNew } = await open()
+  server.faults.push({ on: 'replace', then: 'unsupported' })
+  await run()
+  expect(isNew()).toBe(true)
+  expect(server.names('site')).toEqual(['app.zip'])
+})
+
+test('a server that can replace never lacks the target', async () => {
+  const { run, states } = await open()
+  await run()
+  expect(states.every(bytes => bytes !== undefined)).toBe(true)
+})
+
+test('puts the old file back when the new one cannot be put in its place', async () => {
+  const { server, run, isOld } = await open({ canReplace: false })
+  const refused: Fault = { on: 'rename', path: /\.part$/, after: 1, then: 'permission' }
+  server.faults.push(refused)
+  await expect(run()).rejects.toMatchObject({ code: 'permission' })
+  expect(isOld()).toBe(true)
+  expect(server.names('site')).toEqual(['app.zip', 'app.zip.0123abcd.part'])
+})
+
+test('says where the old file is when it cannot be put back', async () => {
+  const { server, run } = await open({ canReplace: false })
+  server.faults.push(
+    { on: 'rename', path: /\.part$/, after: 1, then: 'permission' },
+    { on: 'rename', path: /\.old$/, then: 'permission' }
+  )
+  const error = await run().catch((thrown: unknown) => thrown)
+  expect(error).toMatchObject({ code: 'server-failure' })
+  expect((error as Error).message).toContain(`${PART}.old`)
+  expect(sameBytes(server.bytesOf(`${PART}.old`), old)).toBe(true)
+})
+
+test('an old copy that cannot be removed is no failure', async () => {
+  const { server, run, isNew } = await open({ canReplace: false })
+  server.faults.push({ on: 'remove', then: 'permission' })
+  await run()
+  expect(isNew()).toBe(true)
+})

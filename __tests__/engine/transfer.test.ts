@@ -1,0 +1,210 @@
+import { describe, expect, test } from '@jest/globals'
+import { Ledger } from '../../src/core/ledger.js'
+import { BlockQueue } from '../../src/engine/block-queue.js'
+import { JoinSpoiledPart } from '../../src/engine/join-part.js'
+import { Lane } from '../../src/engine/lane.js'
+import { PartFile } from '../../src/engine/part-file.js'
+import { transfer } from '../../src/engine/transfer.js'
+import { bytesOf, digestOf, sameBytes } from '../support/memory-bytes.js'
+import { MemoryClock } from '../support/memory-clock.js'
+import { MemoryServer, type ServerTraits } from '../support/memory-server.js'
+import { MemoryDisk } from '../support/memory-source.js'
+
+const MIB = 1024 * 1024
+const PATH = 'a.part'
+
+interface Given extends Partial<ServerTraits> {
+  readonly size?: number
+  readonly lanes?: number
+  readonly oneLane?: boolean
+  readonly canBeRead?: boolean
+}
+
+async function open({
+  size = 6 * MIB + 7,
+  lanes = 1,
+  oneLane = false,
+  canBeRead = true,
+  ...traits
+}: Given = {}) {
+  const clock = new MemoryClock()
+  const server = new MemoryServer(clock, traits)
+  const disk = new MemoryDisk(clock)
+  const bytes = bytesOf(size, size)
+  disk.put('a', bytes)
+  const source = await disk.openSource({ local: 'a', remote: 'a', size })
+  const sessions = await clock.until(
+    Promise.all(Array.from({ length: lanes }, () => server.connect(new AbortController().signal)))
+  )
+  const [home] = sessions
+  if (home === undefined) throw new Error('no lane')
+  const homeLane = new Lane(home)
+  const handle = await clock.until(home.create(PATH, undefined))
+  const part = new PartFile(PATH, homeLane, handle, Promise.resolve(canBeRead))
+  const queue = new BlockQueue()
+  const ledger = new Ledger(size)
+  for (const session of sessions) void queue.serve(session === home ? homeLane : new Lane(session))
+  let acknowledged = 0
+  const task = {
+    source,
+    ledger,
+    part,
+    oneLane,
+    onAcknowledged: (count: number) => void (acknowledged += count)
+  }
+  const run = () => clock.until(transfer(task, queue))
+  const sentBytes = () => acknowledged
+  const writers = () => new Set(server.requests('write').map(({ session }) => session))
+  return { clock, server, disk, bytes, ledger, part, queue, run, sentBytes, writers }
+}
+
+describe.each([1, 3])('over %i lanes', lanes => {
+  test.each([0, 1, MIB - 1, MIB, MIB + 1, 6 * MIB + 7])('sends a file of %i bytes', async size => {
+    const { server, bytes, ledger, run, sentBytes } = await open({ size, lanes })
+    await run()
+    expect(sameBytes(server.bytesOf(PATH), bytes)).toBe(true)
+    expect(ledger.complete()).toBe(true)
+    expect(sentBytes()).toBe(size)
+  })
+
+  test('sends it right where writes and answers come in any order', async () => {
+    const { server, bytes, run } = await open({
+      lanes,
+      jitterMs: 500,
+      overtaking: ['write'],
+      shufflesAnswers: true
+    })
+    await run()
+    expect(sameBytes(server.bytesOf(PATH), bytes)).toBe(true)
+  })
+
+  test('sends only the missing blocks', async () => {
+    const { server, bytes, ledger, run, sentBytes } = await open({ lanes })
+    for (const index of [0, 2, 5]) ledger.acknowledge(index, 'of an earlier attempt')
+    server.open(PATH).write(bytes.subarray(0, MIB), 0)
+    await run()
+    expect(sentBytes()).toBe(3 * MIB + 7)
+    expect(ledger.digestOf(1)).toBe(digestOf(bytes.subarray(MIB, 2 * MIB)))
+    expect(ledger.digestOf(2)).toBe('of an earlier attempt')
+  })
+
+  test('has nothing in flight when it throws, and keeps what was acknowledged', async () => {
+    const { clock, server, bytes, ledger, run } = await open({ lanes, jitterMs: 100 })
+    server.faults.push({ on: 'write', afterBytes: 4 * MIB, then: 'permission' })
+    await expect(run()).rejects.toMatchObject({ code: 'permission' })
+    const asked = server.requests('write').length
+    const known = ledger.acknowledged()
+    await clock.untilQuiet()
+    expect(server.requests('write')).toHaveLength(asked)
+    expect(ledger.acknowledged()).toEqual(known)
+    expect(known.length).toBeGreaterThan(0)
+    for (const index of known) {
+      const block = server.bytesOf(PATH)?.subarray(index * MIB, (index + 1) * MIB)
+      expect(sameBytes(block, bytes.subarray(index * MIB, (index + 1) * MIB))).toBe(true)
+    }
+  })
+
+  test('says why the last lane ended when none is left', async () => {
+    const { server, ledger, run } = await open({ lanes })
+    server.faults.push({ on: 'write', afterBytes: 4 * MIB, then: 'cut-all' })
+    await expect(run()).rejects.toMatchObject({ code: 'connection-lost' })
+    expect(ledger.acknowledged().length).toBeGreaterThan(0)
+    expect(ledger.complete()).toBe(false)
+  })
+
+  test('fails when the local file shrinks', async () => {
+    const { disk, run } = await open({ lanes })
+    disk.onSlice = (local, offset) => {
+      if (offset >= 3 * MIB) disk.write(local, bytesOf(1, MIB))
+    }
+    await expect(run()).rejects.toMatchObject({ code: 'source-changed' })
+  })
+
+  test('fails when the local file cannot be read', async () => {
+    const { server, disk, run } = await open({ lanes })
+    disk.isUnreadable = () => server.writtenBytes() > 2 * MIB
+    await expect(run()).rejects.toMatchObject({ code: 'source-unreadable' })
+  })
+
+  test('ends when the queue is closed and the lanes then end', async () => {
+    const { clock, server, ledger, queue, run } = await open({ lanes })
+    clock.after(40, () => queue.close())
+    clock.after(1_000, () => server.cutAll())
+    await expect(run()).rejects.toMatchObject({ code: 'connection-lost' })
+    const whole = Math.floor((server.bytesOf(PATH)?.length ?? 0) / MIB)
+    expect(ledger.acknowledged().length).toBeGreaterThanOrEqual(whole)
+  })
+})
+
+describe('another lane', () => {
+  test('takes blocks as soon as it can read one back', async () => {
+    const { server, run, writers } = await open({ lanes: 3 })
+    await run()
+    expect([...writers()].sort()).toEqual([1, 2, 3])
+    const joined = server.log.findIndex(({ operation }) => operation === 'reopen')
+    expect(
+      server.log.slice(0, joined).filter(({ operation }) => operation === 'write').length
+    ).toBeGreaterThanOrEqual(4)
+  })
+
+  test('stays away where a file takes one writer', async () => {
+    const { run, writers } = await open({ lanes: 3, oneLane: true })
+    await run()
+    expect([...writers()]).toEqual([1])
+  })
+
+  test('stays away where nobody can read', async () => {
+    const { server, bytes, run, writers } = await open({ lanes: 3, canBeRead: false })
+    await run()
+    expect([...writers()]).toEqual([1])
+    expect(server.requests('reopen')).toEqual([])
+    expect(sameBytes(server.bytesOf(PATH), bytes)).toBe(true)
+  })
+
+  test('stays away where a second writer is refused', async () => {
+    const { server, bytes, run, writers } = await open({ lanes: 3 })
+    server.faults.push({ on: 'reopen', times: Infinity, then: 'permission' })
+    await run()
+    expect([...writers()]).toEqual([1])
+    expect(server.requests('reopen')).toHaveLength(2)
+    expect(sameBytes(server.bytesOf(PATH), bytes)).toBe(true)
+  })
+
+  test.each(['empties', 'zeroes'] as const)(
+    'that spoils the file makes it fail at once (%s)',
+    async reopen => {
+      const { run } = await open({ lanes: 2, reopen })
+      await expect(run()).rejects.toBeInstanceOf(JoinSpoiledPart)
+    }
+  )
+
+  test.each(['empties', 'zeroes'] as const)('never spoils the file unnoticed (%s)', async reopen => {
+    for (let seed = 1; seed <= 12; seed++) {
+      const { run } = await open({
+        lanes: 3,
+        reopen,
+        seed,
+        jitterMs: 60 * seed,
+        size: 8 * MIB,
+        window: 4 * MIB
+      })
+      await expect(run()).rejects.toBeInstanceOf(JoinSpoiledPart)
+    }
+  })
+
+  test('takes over what a lost one had in flight', async () => {
+    const { server, bytes, run, writers } = await open({ lanes: 2 })
+    server.faults.push({ on: 'write', session: 2, after: 3, then: 'cut' })
+    await run()
+    expect(writers().has(2)).toBe(true)
+    expect(sameBytes(server.bytesOf(PATH), bytes)).toBe(true)
+  })
+
+  test('goes on when the one that opened the file is lost', async () => {
+    const { server, bytes, run, writers } = await open({ lanes: 2 })
+    server.faults.push({ on: 'write', session: 1, afterBytes: 2.5 * MIB, then: 'cut' })
+    await run()
+    expect(writers().has(2)).toBe(true)
+    expect(sameBytes(server.bytesOf(PATH), bytes)).toBe(true)
+  })
+})
