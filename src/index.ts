@@ -1,3 +1,4 @@
+import './small-heap.js'
 import './esm-dirname.js'
 import * as core from '@actions/core'
 import { isCacheProcess, serveCacheOperation } from './adapters/state/serve-cache-operation.js'

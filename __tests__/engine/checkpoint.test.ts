@@ -67,6 +67,14 @@ describe('checkpoints', () => {
     expect(at).toEqual([10_000, 40_000])
   })
 
+  test('are not saved while there is nothing to save: they would hide what an earlier run left', async () => {
+    const { clock, store, checkpoints, ended, records, later } = open()
+    records.clear()
+    later(15_000, () => ended.abort())
+    await clock.until(checkpoints.run(ended.signal).then(() => checkpoints.close()))
+    expect(store.saves).toEqual([])
+  })
+
   test('are never two at once, and the last one waits for the one under way and says that the run has ended', async () => {
     const { clock, store, checkpoints, ended, acknowledge, later } = open()
     store.pause = () => new Promise(resolve => clock.after(30_000, resolve))
@@ -104,7 +112,8 @@ describe('loading', () => {
     const events: UploadEvent[] = []
     const records = await loadRecords(
       { store, keys, writer: as, intervalMs: 0 },
-      event => void events.push(event)
+      event => void events.push(event),
+      new AbortController().signal
     )
     return { names: [...records.keys()].sort(), events: events.map(({ type }) => type) }
   }

@@ -73,15 +73,6 @@ test.each(['empties', 'zeroes'] as const)(
   }
 )
 
-test.each(['empties', 'zeroes'] as const)(
-  'takes a lost answer to the opening for the worst (%s)',
-  async reopen => {
-    const { server, join } = await open({ reopen })
-    server.faults.push({ on: 'reopen', then: 'cut', takesEffect: true })
-    await expect(join()).rejects.toBeInstanceOf(JoinSpoiledPart)
-  }
-)
-
 describe('a refusal', () => {
   test('to read, which is known: no writer is opened, whose harm could not be seen', async () => {
     const { server, join } = await open({ canBeRead: false })

@@ -9,6 +9,7 @@ import { MemoryDisk } from '../support/memory-source.js'
 
 const MIB = 1024 * 1024
 const KIB = 1024
+const { signal } = new AbortController()
 
 async function open(size = 12 * MIB + 9) {
   const clock = new MemoryClock()
@@ -42,7 +43,7 @@ describe('keepMatchingBlocks', () => {
       2
     )
     disk.write('a', rebuilt)
-    await keepMatchingBlocks(ledger, source)
+    await keepMatchingBlocks(ledger, source, signal)
     expect(ledger.acknowledged()).toEqual([0, 3, 7])
   })
 
@@ -50,10 +51,12 @@ describe('keepMatchingBlocks', () => {
     const { disk, source, ledger, acknowledge } = await open()
     acknowledge(0, 7)
     disk.isUnreadable = () => true
-    await expect(keepMatchingBlocks(ledger, source)).rejects.toMatchObject({ code: 'source-unreadable' })
+    await expect(keepMatchingBlocks(ledger, source, signal)).rejects.toMatchObject({
+      code: 'source-unreadable'
+    })
     disk.isUnreadable = () => false
     disk.write('a', bytesOf(1, MIB))
-    await expect(keepMatchingBlocks(ledger, source)).rejects.toMatchObject({ code: 'source-changed' })
+    await expect(keepMatchingBlocks(ledger, source, signal)).rejects.toMatchObject({ code: 'source-changed' })
   })
 })
 

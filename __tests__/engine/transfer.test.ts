@@ -81,7 +81,7 @@ describe.each([1, 3])('over %i lanes', lanes => {
   test('sends only the missing blocks', async () => {
     const { server, bytes, ledger, run, sentBytes } = await open({ lanes })
     for (const index of [0, 2, 5]) ledger.acknowledge(index, 'of an earlier attempt')
-    server.open(PATH).write(bytes.subarray(0, MIB), 0)
+    server.open(PATH).write(bytes, 0)
     await run()
     expect(sentBytes()).toBe(3 * MIB + 7)
     expect(ledger.digestOf(1)).toBe(digestOf(bytes.subarray(MIB, 2 * MIB)))
@@ -127,8 +127,8 @@ describe.each([1, 3])('over %i lanes', lanes => {
   })
 
   test('ends when the queue is closed and the lanes then end', async () => {
-    const { clock, server, ledger, queue, run } = await open({ lanes })
-    clock.after(40, () => queue.close())
+    const { clock, server, ledger, queue, run } = await open({ lanes, size: 12 * MIB })
+    clock.after(25, () => queue.close())
     clock.after(1_000, () => server.cutAll())
     await expect(run()).rejects.toMatchObject({ code: 'connection-lost' })
     const whole = Math.floor((server.bytesOf(PATH)?.length ?? 0) / MIB)
@@ -201,10 +201,25 @@ describe('another lane', () => {
   })
 
   test('goes on when the one that opened the file is lost', async () => {
-    const { server, bytes, run, writers } = await open({ lanes: 2 })
-    server.faults.push({ on: 'write', session: 1, afterBytes: 2.5 * MIB, then: 'cut' })
+    const { server, bytes, run, writers } = await open({ lanes: 2, size: 12 * MIB })
+    server.faults.push({ on: 'write', session: 1, afterBytes: 4.5 * MIB, then: 'cut' })
     await run()
     expect(writers().has(2)).toBe(true)
     expect(sameBytes(server.bytesOf(PATH), bytes)).toBe(true)
+  })
+
+  test('whose writes are refused does not keep the file waiting when the one that opened it is lost', async () => {
+    const { server, run } = await open({ lanes: 2, size: 16 * MIB })
+    server.faults.push(
+      { on: 'write', session: 2, times: Infinity, then: 'server-failure' },
+      { on: 'write', session: 1, afterBytes: 8.5 * MIB, then: 'cut' }
+    )
+    await expect(run()).rejects.toMatchObject({ code: 'connection-lost' })
+  })
+
+  test('is not waited for when the only one gets a lost connection for an answer', async () => {
+    const { server, run } = await open({ size: 4 * MIB })
+    server.faults.push({ on: 'write', after: 5, then: 'connection-lost' })
+    await expect(run()).rejects.toMatchObject({ code: 'connection-lost' })
   })
 })

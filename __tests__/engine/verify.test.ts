@@ -9,13 +9,15 @@ import { MemoryDisk } from '../support/memory-source.js'
 
 const MIB = 1024 * 1024
 const PATH = 'a.part'
+const { signal } = new AbortController()
 
 interface Given extends Partial<ServerTraits> {
   readonly size?: number
   readonly kept?: readonly number[]
+  readonly isDoubtful?: boolean
 }
 
-async function open({ size = 4 * MIB + 3, kept = [], ...traits }: Given = {}) {
+async function open({ size = 4 * MIB + 3, kept = [], isDoubtful = false, ...traits }: Given = {}) {
   const clock = new MemoryClock()
   const disk = new MemoryDisk(clock)
   const bytes = bytesOf(size, size)
@@ -27,7 +29,20 @@ async function open({ size = 4 * MIB + 3, kept = [], ...traits }: Given = {}) {
   const events: UploadEvent[] = []
   const emit = (event: UploadEvent) => void events.push(event)
   const run = (mode: VerifyMode) =>
-    clock.until(verify({ remote, path: PATH, source, closed: undefined, mode, kept, random: () => 0, emit }))
+    clock.until(
+      verify({
+        remote,
+        path: PATH,
+        source,
+        closed: undefined,
+        mode,
+        kept,
+        isDoubtful,
+        random: () => 0,
+        emit,
+        signal
+      })
+    )
   const readBytes = () => server.requests('read').length
   return { server, disk, bytes, run, events, readBytes }
 }
@@ -60,6 +75,12 @@ describe.each(VERIFY_MODES)('%s', mode => {
       await expect(run(mode)).rejects.toMatchObject(notVerified)
     }
   )
+
+  test.each([0, 4 * MIB + 2])('finds a wrong byte at %i of a file that is in doubt', async offset => {
+    const { server, bytes, run } = await open({ isDoubtful: true })
+    server.put(PATH, changed(bytes, { offset, length: 1 }, 1))
+    await expect(run(mode)).rejects.toMatchObject(notVerified)
+  })
 
   test('says when the connection is lost', async () => {
     const { server, run } = await open({ kept: [0] })

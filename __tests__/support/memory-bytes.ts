@@ -21,7 +21,8 @@ export function changed(bytes: Uint8Array, { offset, length }: ByteRange, seed: 
 }
 
 export function sameBytes(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
-  return a !== undefined && b !== undefined && a.length === b.length && Buffer.compare(a, b) === 0
+  if (a === undefined || b === undefined) return false
+  return a.length === b.length && Buffer.compare(a, b) === 0
 }
 
 const digests = new WeakMap<ArrayBufferLike, Map<string, string>>()
@@ -34,6 +35,8 @@ export function digestOf(bytes: Uint8Array): string {
   const place = `${bytes.byteOffset}:${bytes.length}`
   const digest = known.get(place) ?? createHash('sha256').update(bytes).digest('base64')
   known.set(place, digest)
+  // What is forgotten costs time, and what is kept costs memory.
+  if (contents.size > 300) contents.clear()
   contents.set(digest, bytes)
   return digest
 }

@@ -63,12 +63,12 @@ export class MemoryClock implements Clock {
   /** Lets time pass until the work has ended. @throws Error when it hangs. */
   async until<T>(work: Promise<T>): Promise<T> {
     const endMs = this.nowMs + this.limitMs
-    let ended = false
-    const noteEnd = () => (ended = true)
+    const state = { ended: false }
+    const noteEnd = () => (state.ended = true)
     work.then(noteEnd, noteEnd)
     for (let steps = 0; ; steps++) {
       await new Promise(resolve => setImmediate(resolve))
-      if (ended) return work
+      if (state.ended) return work
       if (!this.step()) throw new Error('it hangs: nothing is left that could happen')
       if (this.nowMs > endMs || steps > MOST_STEPS) throw new Error('it does not end: time passes and passes')
     }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { ByteRange } from '../../src/core/blocks.js'
-import { UploadError, type ErrorCode } from '../../src/core/errors.js'
+import { toUploadError, UploadError, type ErrorCode } from '../../src/core/errors.js'
 import type { RemoteStat } from '../../src/core/resume.js'
 import type { Remote, RemoteEntry, RemoteFile } from '../../src/engine/ports.js'
 import { randomOf } from './memory-bytes.js'
@@ -422,7 +422,7 @@ export class MemorySession implements Remote {
     return this.ask('list', path, to => this.server.list(to))
   }
 
-  makeDirectory(path: string, _mode: number | undefined): Promise<void> {
+  makeDirectory(path: string): Promise<void> {
     return this.ask('makeDirectory', path, to => this.server.makeDirectory(to))
   }
 
@@ -531,7 +531,8 @@ export class MemorySession implements Remote {
           const value = act(to, false)
           settle = () => resolve(value)
         } catch (error) {
-          settle = () => reject(error as Error)
+          const refused = toUploadError(error, 'protocol', operation)
+          settle = () => reject(refused)
         }
         if (fault === undefined) answer(settle)
         else this.strike(fault, operation, to, refuse => answer(() => refuse(reject)))

@@ -38,8 +38,13 @@ export function resultLine({
 
 /** `Not in place: build.zip (write at 1048576: No space left on device)`; without the reason where it was told before. */
 export function failureLine({ file }: FileResult, error: UploadError | undefined): string {
-  const why = error === undefined ? '' : ` (${printable(error.message)})`
+  const why = error === undefined ? '' : ` (${printable(firstLine(error))})`
   return `Not in place: ${printable(file.remote)}${why}`
+}
+
+/** What more there is to say stands in the annotation of the step. */
+export function firstLine({ message }: UploadError): string {
+  return message.split('\n', 1)[0] ?? ''
 }
 
 /** `The connection was lost (read ECONNRESET). Retry 2 of 5 in 2.0 s.` */

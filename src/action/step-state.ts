@@ -69,5 +69,10 @@ const MASK = '::add-mask::'
 /** What the cache client prints is of use in a debug log only; what it wants masked is masked. */
 function passOn(line: string): void {
   if (line.startsWith(MASK)) core.setSecret(line.slice(MASK.length))
-  else core.debug(line)
+  else core.debug(unescapeData(line))
+}
+
+/** The client has escaped its lines for the runner, and so does `debug`. */
+function unescapeData(text: string): string {
+  return text.replaceAll('%0D', '\r').replaceAll('%0A', '\n').replaceAll('%25', '%')
 }

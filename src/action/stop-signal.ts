@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { UploadError } from '../core/errors.js'
 
 /** The runner sends SIGINT (on Windows CTRL_BREAK follows), 7.5 s later SIGTERM, 2.5 s later it kills. */
@@ -8,6 +9,8 @@ const LATEST_END_MS = 4_500
 /** Aborted by the first signal that tells the process to stop. Further ones change nothing: the end is near. */
 export function stopSignal(): AbortSignal {
   const controller = new AbortController()
+  // Each of many files may wait for it.
+  setMaxListeners(0, controller.signal)
   for (const signal of SIGNALS) {
     process.on(signal, () => {
       if (controller.signal.aborted) return

@@ -1,6 +1,7 @@
 import type { UploadError } from '../core/errors.js'
 import { formatBytes, formatDuration, formatSpeed } from '../core/quantities.js'
 import { type FileResult, type Report, totalsOf } from '../core/report.js'
+import { firstLine } from './event-lines.js'
 import { type OutcomeContext, outcomeOf } from './outcome.js'
 import { printable } from './printable.js'
 import { tellOnce } from './tell-once.js'
@@ -71,7 +72,7 @@ function fileRow(
   { file, status, sentBytes, reusedBytes, elapsedMs }: FileResult,
   error: UploadError | undefined
 ): string {
-  const why = error === undefined ? '' : `<br>${code(error.message, MAX_ERROR)}`
+  const why = error === undefined ? '' : `<br>${code(firstLine(error), MAX_ERROR)}`
   const sizes = [file.size, sentBytes, reusedBytes].map(formatBytes)
   return row([
     status === 'failed' ? '**not in place**' : status,

@@ -69,6 +69,19 @@ export function isTransient(error: unknown): boolean {
   return error instanceof UploadError && TRANSIENT.has(error.code)
 }
 
+const REFUSALS: ReadonlySet<ErrorCode> = new Set([
+  'not-found',
+  'permission',
+  'protocol',
+  'server-failure',
+  'unsupported'
+])
+
+/** The server answered and does not do what it was asked for; another way may be open. */
+export function isRefusal(error: unknown): error is UploadError {
+  return error instanceof UploadError && REFUSALS.has(error.code)
+}
+
 /** Wraps what is not an UploadError already; the text of the original stays readable. */
 export function toUploadError(error: unknown, code: ErrorCode, doing: string): UploadError {
   if (error instanceof UploadError) return error

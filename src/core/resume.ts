@@ -16,6 +16,8 @@ export interface UploadRecord {
   readonly partId: string
   readonly identity: Identity
   readonly ledger: Ledger
+  /** Blocks that were sent are to be sent with other bytes, while an older state may still hold their digests. */
+  readonly rebuilt?: boolean | undefined
   /** Set before the part file is renamed: the answer to a rename can be lost. */
   readonly publishing?: boolean | undefined
   /** What the server said of the target after the rename. */

@@ -39,6 +39,7 @@ const storedRecord = v.object({
   blocks: v.string(),
   digests: v.array(v.string()),
   recent: v.array(natural),
+  rebuilt: v.optional(v.boolean()),
   publishing: v.optional(v.boolean()),
   published: v.optional(v.object({ size: natural, mtime: v.number() }))
 })
@@ -67,7 +68,7 @@ export function parseUploadMeta(text: string): UploadMeta {
   return { writer, closed, records: new Map(records) }
 }
 
-function toStored({ partId, identity, ledger, publishing, published }: UploadRecord): StoredRecord {
+function toStored({ partId, identity, ledger, rebuilt, publishing, published }: UploadRecord): StoredRecord {
   const blocks = ledger.acknowledged()
   return {
     part: partId,
@@ -77,6 +78,7 @@ function toStored({ partId, identity, ledger, publishing, published }: UploadRec
     blocks: formatRanges(blocks),
     digests: blocks.map(index => ledger.digestOf(index) ?? ''),
     recent: [...ledger.recent()],
+    rebuilt,
     publishing,
     published
   }
@@ -87,6 +89,7 @@ function fromStored(stored: StoredRecord): UploadRecord {
     partId: stored.part,
     identity: { size: stored.size, mtimeMs: stored.mtimeMs, tail: stored.tail },
     ledger: toLedger(stored),
+    rebuilt: stored.rebuilt,
     publishing: stored.publishing,
     published: stored.published
   }

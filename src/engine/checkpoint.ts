@@ -25,9 +25,10 @@ export interface State {
  */
 export async function loadRecords(
   { store, keys, writer }: State,
-  emit: Emit
+  emit: Emit,
+  signal: AbortSignal
 ): Promise<Map<string, UploadRecord>> {
-  const sealed = await store.load()
+  const sealed = await store.load(signal)
   if (sealed === undefined) return new Map()
   let meta: UploadMeta
   try {
@@ -81,8 +82,10 @@ export class Checkpoints {
   private save(closed: boolean, signal?: AbortSignal): Promise<void> {
     this.saving = this.saving.then(async () => {
       const { store, keys, writer } = this.state
-      const text = formatUploadMeta({ writer, closed, records: this.records() })
-      if (text === this.saved) return
+      const records = this.records()
+      const text = formatUploadMeta({ writer, closed, records })
+      // A run that got nowhere must not hide the state of the one before.
+      if (records.size === 0 || text === this.saved) return
       await store.save(sealText(keys, text), signal)
       this.saved = text
     })

@@ -21,8 +21,8 @@ export interface Decided {
  */
 export async function decide(task: FileTask): Promise<Decided> {
   const { progress, source, attempt } = task
-  const { file, record } = progress
-  if (record !== undefined) await proveLocally(task, record)
+  const { file } = progress
+  const record = await proveLocally(task)
   const { part, target } = await lookAtServer(task)
   if (target?.isDirectory === true) {
     const doing = `upload ${file.local} to ${file.remote}`
@@ -44,9 +44,10 @@ export async function decide(task: FileTask): Promise<Decided> {
   return { decision, task: { ...task, record: remember(task, { ...record, identity }) } }
 }
 
-/** Gives the upload up that was begun, and begins it anew with a part file of its own. */
+/** Gives the upload up that was begun last, and begins it anew with a part file of its own. */
 export async function startOver(task: RecordedTask, why: string): Promise<RecordedTask> {
-  const { progress, record, attempt } = task
+  const { progress, attempt } = task
+  const record = progress.record ?? task.record
   progress.reusedBytes = 0
   const decision = { action: 'start', why, discard: true } as const
   attempt.world.emit({ type: 'decided', file: progress.file, decision, keptBytes: 0 })
@@ -66,10 +67,14 @@ function begin(task: FileTask, identity: Identity): RecordedTask {
   return { ...task, record: remember(task, record) }
 }
 
-async function proveLocally({ progress, source, attempt }: FileTask, record: UploadRecord): Promise<void> {
-  if (record.identity.size !== source.size || progress.provenMtimeMs === source.mtimeMs) return
-  if (await keepMatchingBlocks(record.ledger, source, attempt.signal)) progress.isRebuilt = true
+/** Leaves only blocks in the ledger that today's local file still has. */
+async function proveLocally(task: FileTask): Promise<UploadRecord | undefined> {
+  const { progress, source, attempt } = task
+  const { record } = progress
+  if (record?.identity.size !== source.size || progress.provenMtimeMs === source.mtimeMs) return record
+  const isRebuilt = await keepMatchingBlocks(record.ledger, source, attempt.signal)
   progress.provenMtimeMs = source.mtimeMs
+  return isRebuilt ? remember(task, { ...record, rebuilt: true }) : record
 }
 
 interface Found {

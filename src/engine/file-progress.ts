@@ -11,8 +11,6 @@ export interface FileProgress {
   record: UploadRecord | undefined
   /** The mtime of the local file whose bytes every acknowledged block is known to have. */
   provenMtimeMs: number | undefined
-  /** Blocks that were sent are to be sent with other bytes, while a saved state may still hold the former digests. */
-  isRebuilt: boolean
   /** Bytes that the server acknowledged in this run. */
   sentBytes: number
   /** Bytes of an earlier run that this one keeps. */

@@ -1,5 +1,5 @@
 import { blockRange } from '../core/blocks.js'
-import { UploadError } from '../core/errors.js'
+import { isTransient, UploadError } from '../core/errors.js'
 import type { Ledger } from '../core/ledger.js'
 import type { PartFile } from './part-file.js'
 import type { Remote, RemoteFile, Source } from './ports.js'
@@ -27,17 +27,21 @@ export async function joinPart(
 ): Promise<RemoteFile> {
   const { path } = part
   if (!(await part.canBeRead)) throw new UploadError('permission', `read ${path}: not permitted`)
+  // Chosen before the opening: what is acknowledged afterwards says nothing of the harm.
+  const { offset, length } = blockRange(ledger.fileSize, ledger.recent().at(-1) ?? 0)
+  const sample = { offset, length: Math.min(length, SAMPLE) }
   const [reading, writing] = await Promise.allSettled([remote.openForReading(path), remote.reopen(path)])
+  const reader = reading.status === 'fulfilled' ? reading.value : undefined
   try {
-    if (writing.status === 'rejected') throw writing.reason
-    const { offset, length } = blockRange(ledger.fileSize, ledger.recent().at(-1) ?? 0)
-    const sample = { offset, length: Math.min(length, SAMPLE) }
-    const same =
-      reading.status === 'fulfilled' &&
-      (await holdsSameBytes(reading.value, source, [sample]).catch(() => false))
-    if (!same) throw new JoinSpoiledPart(path)
-    return writing.value
+    if (writing.status === 'rejected') {
+      if (isTransient(writing.reason)) part.isDoubtful = true
+      throw writing.reason
+    }
+    const same = reader !== undefined && (await holdsSameBytes(reader, source, [sample]).catch(() => false))
+    if (same) return writing.value
+    writing.value.close().catch(() => undefined)
+    throw new JoinSpoiledPart(path)
   } finally {
-    if (reading.status === 'fulfilled') reading.value.close().catch(() => undefined)
+    reader?.close().catch(() => undefined)
   }
 }

@@ -1,4 +1,4 @@
-import { isTransient, toUploadError } from '../core/errors.js'
+import { isRefusal } from '../core/errors.js'
 import { partPath } from '../core/identity.js'
 import { remember, startOver } from './decide.js'
 import type { RecordedTask } from './file-progress.js'
@@ -32,9 +32,10 @@ export async function reopenPart(task: RecordedTask): Promise<OpenedPart> {
     current = await renameIfRebuilt(task)
     handle = await task.lane.remote.reopen(pathOf(current))
   } catch (error) {
-    if (isTransient(error)) throw error
-    const { message } = toUploadError(error, 'server-failure', `open ${pathOf(current)}`)
-    return createPart(await startOver(current, `this server does not continue a part file (${message})`))
+    if (!isRefusal(error)) throw error
+    return createPart(
+      await startOver(current, `this server does not continue a part file (${error.message})`)
+    )
   }
   const wrong = await whatIsWrong(current, handle)
   if (wrong === undefined) return opened(current, handle)
@@ -47,11 +48,10 @@ export async function reopenPart(task: RecordedTask): Promise<OpenedPart> {
  * would claim blocks that were written over since; so it finds no part file.
  */
 async function renameIfRebuilt(task: RecordedTask): Promise<RecordedTask> {
-  const { progress, record, lane, attempt } = task
-  if (!progress.isRebuilt) return task
-  const renamed = { ...task, record: { ...record, partId: attempt.world.newId() } }
+  const { record, lane, attempt } = task
+  if (record.rebuilt !== true) return task
+  const renamed = { ...task, record: { ...record, partId: attempt.world.newId(), rebuilt: undefined } }
   await lane.remote.rename(pathOf(task), pathOf(renamed))
-  progress.isRebuilt = false
   remember(task, renamed.record)
   return renamed
 }
@@ -73,9 +73,8 @@ async function whatIsWrong(task: RecordedTask, handle: RemoteFile): Promise<stri
       reader.close().catch(() => undefined)
     }
   } catch (error) {
-    if (isTransient(error)) throw error
-    const { message } = toUploadError(error, 'server-failure', `read ${path}`)
-    const text = `The server lets nobody read ${path} (${message}); what it acknowledged is kept unread.`
+    if (!isRefusal(error)) throw error
+    const text = `The server lets nobody read ${path} (${error.message}); what it acknowledged is kept unread.`
     emit({ type: 'warning', text })
     return undefined
   }

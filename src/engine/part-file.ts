@@ -6,6 +6,8 @@ import type { RemoteFile } from './ports.js'
 
 /** The unfinished file on the server, open for writing through one handle of each lane that takes its blocks. */
 export class PartFile {
+  /** An opening was asked for whose answer was lost: it may have emptied the file, or may still do so. */
+  isDoubtful = false
   private readonly handles = new Map<Lane, RemoteFile>()
 
   constructor(
@@ -25,6 +27,15 @@ export class PartFile {
   /** `handle` was opened by the lane and is proven to write into the same file. */
   join(lane: Lane, handle: RemoteFile): void {
     this.handles.set(lane, handle)
+  }
+
+  /** The lane writes no more into it. */
+  leave(lane: Lane): void {
+    this.handles
+      .get(lane)
+      ?.close()
+      .catch(() => undefined)
+    this.handles.delete(lane)
   }
 
   /** Bytes that all its lanes together may have in flight. */

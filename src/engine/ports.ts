@@ -97,8 +97,8 @@ export type Connect = (signal: AbortSignal, onHostProven?: () => void) => Promis
 
 /** Keeps `.upload.meta` between attempts. A store has no failure that matters: it reports trouble itself, once. */
 export interface StateStore {
-  /** The sealed text that was saved last, or `undefined`. */
-  load(): Promise<string | undefined>
+  /** The sealed text that was saved last, or `undefined`; the signal ends the search for it. */
+  load(signal: AbortSignal): Promise<string | undefined>
   /** Resolves when it is kept as far as this store can; a save that the signal stops is given up. */
   save(sealed: string, signal?: AbortSignal): Promise<void>
 }

@@ -1,6 +1,5 @@
 import { blockRange, type ByteRange } from '../core/blocks.js'
 import type { Ledger } from '../core/ledger.js'
-import { abortable } from './abortable.js'
 import type { RemoteFile, Source } from './ports.js'
 import { holdsSameBytes } from './same-bytes.js'
 
@@ -27,7 +26,8 @@ export async function keepMatchingBlocks(
   const blocks = ledger.acknowledged().values()
   const compare = async () => {
     for (const index of blocks) {
-      const digest = await abortable(source.digest(blockRange(ledger.fileSize, index)), signal)
+      signal.throwIfAborted()
+      const digest = await source.digest(blockRange(ledger.fileSize, index))
       if (digest !== ledger.digestOf(index)) ledger.forget(index)
     }
   }

@@ -1,4 +1,4 @@
-import { isTransient, UploadError } from '../core/errors.js'
+import { isRefusal, isTransient, UploadError } from '../core/errors.js'
 import type { RemoteStat } from '../core/resume.js'
 import type { Remote } from './ports.js'
 
@@ -33,19 +33,23 @@ export async function publish(
   )
 }
 
+/** Where the old file is while the new one takes its place. An interrupted publication leaves it behind. */
+export function backupPath(partPath: string): string {
+  return `${partPath}.old`
+}
+
 /** Some servers offer `posix-rename@openssh.com` and fail at it: then as if it were not offered. */
 async function replace(remote: Remote, partPath: string, target: string): Promise<void> {
   try {
     await remote.replace(partPath, target)
   } catch (error) {
-    if (isTransient(error)) throw error
+    if (!isRefusal(error)) throw error
     await renameOrSwap(remote, partPath, target)
   }
 }
 
 async function renameOrSwap(remote: Remote, partPath: string, target: string): Promise<void> {
-  // Named after the part file, so that a later call finds what an interrupted one moved aside.
-  const backup = `${partPath}.old`
+  const backup = backupPath(partPath)
   try {
     await remote.rename(partPath, target)
   } catch (error) {

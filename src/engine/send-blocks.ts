@@ -49,5 +49,16 @@ export async function sendBlocks({ part, task }: OpenedPart): Promise<RemoteStat
   }
   const { remote } = attempt.lanes.livingOr(lane)
   const mode = attempt.settings.verify
-  return verify({ remote, path: part.path, source, closed, mode, kept, random, emit, signal: attempt.signal })
+  return verify({
+    remote,
+    path: part.path,
+    source,
+    closed,
+    mode,
+    kept,
+    isDoubtful: part.isDoubtful,
+    random,
+    emit,
+    signal: attempt.signal
+  })
 }

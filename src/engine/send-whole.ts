@@ -53,7 +53,18 @@ async function send(task: RecordedTask, inOrder: boolean): Promise<RemoteStat> {
   if (digest !== undefined) record.ledger.acknowledge(0, digest)
   progress.sentBytes += source.size
   emit({ type: 'acknowledged', file: progress.file, bytes: source.size })
-  return verify({ remote, path, source, closed: stat, mode, kept: [], random, emit, signal: attempt.signal })
+  return verify({
+    remote,
+    path,
+    source,
+    closed: stat,
+    mode,
+    kept: [],
+    isDoubtful: false,
+    random,
+    emit,
+    signal: attempt.signal
+  })
 }
 
 async function handOver(

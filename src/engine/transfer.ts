@@ -1,5 +1,5 @@
 import { blockRange } from '../core/blocks.js'
-import { isTransient, toUploadError } from '../core/errors.js'
+import { isRefusal, isTransient, toUploadError } from '../core/errors.js'
 import type { Digest, Ledger } from '../core/ledger.js'
 import type { BlockQueue, BlockSupply } from './block-queue.js'
 import { joinPart, JoinSpoiledPart } from './join-part.js'
@@ -79,8 +79,8 @@ class MissingBlocks implements BlockSupply {
   /** A lane without a handle may join when there is an acknowledged block for it to read back. */
   private mayWrite(lane: Lane): boolean {
     const { part, oneLane, ledger } = this.task
-    if (part.handleOf(lane) !== undefined) return true
-    return !oneLane && !this.unfit.has(lane) && ledger.acknowledgedBytes() > 0
+    if (this.unfit.has(lane)) return false
+    return part.handleOf(lane) !== undefined || (!oneLane && ledger.acknowledgedBytes() > 0)
   }
 
   private async join(lane: Lane): Promise<RemoteFile> {
@@ -112,14 +112,17 @@ class MissingBlocks implements BlockSupply {
     }
   }
 
-  /** The block of a lost lane, or of one that cannot join, waits for another; any other failure is the file's. */
+  /** The block of a lost lane, or of a second writer that is refused, waits for another; any other failure is the file's. */
   private giveBack(lane: Lane, block: number, error: unknown): void {
     const { part } = this.task
     this.inFlight--
+    // Some servers report a lost connection in an answer: whatever it is, this session is not used again.
+    if (isTransient(error) && lane.ended === undefined) lane.remote.close()
     if (error instanceof JoinSpoiledPart) {
       this.failure ??= error
-    } else if (lane.ended !== undefined || isTransient(error) || part.handleOf(lane) === undefined) {
+    } else if (isTransient(error) || (lane !== part.home && isRefusal(error))) {
       this.unfit.add(lane)
+      if (lane !== part.home) part.leave(lane)
       this.waiting.unshift(block)
       this.failure ??= part.lost
       this.queue.changed()

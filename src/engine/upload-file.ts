@@ -1,5 +1,5 @@
 import { blockCount } from '../core/blocks.js'
-import { UploadError } from '../core/errors.js'
+import { isRefusal, UploadError } from '../core/errors.js'
 import { partPath } from '../core/identity.js'
 import { parentOf } from '../core/plan.js'
 import type { RemoteStat } from '../core/resume.js'
@@ -11,8 +11,7 @@ import type { FileProgress, RecordedTask } from './file-progress.js'
 import { JoinSpoiledPart } from './join-part.js'
 import type { Lane } from './lane.js'
 import { createPart, reopenPart } from './open-part.js'
-import { seamRanges } from './prove.js'
-import { publish } from './publish.js'
+import { backupPath, publish } from './publish.js'
 import { holdsSameBytes } from './same-bytes.js'
 import { sendBlocks } from './send-blocks.js'
 import { sendWhole } from './send-whole.js'
@@ -40,8 +39,9 @@ export async function uploadFile(
       case 'skip':
         return 'skipped'
       case 'confirm':
-        if (!(await wasPublished(task)))
-          await sendAndPublish(await startOver(task, 'its rename did not happen'), false)
+        if (!(await wasPublished(task))) {
+          await sendAgainIfWrong(await startOver(task, 'its rename did not happen'), false)
+        }
         break
       case 'start':
       case 'continue':
@@ -62,13 +62,18 @@ async function sendAgainIfWrong(task: RecordedTask, continues: boolean): Promise
     if (error instanceof JoinSpoiledPart) {
       attempt.traits.oneLane = true
       await sendAndPublish(await startOver(task, 'this server takes one writer a file'), false)
-    } else if (error instanceof UploadError && error.code === 'not-verified' && !progress.sentAgain) {
+    } else if (error instanceof UploadError && !progress.sentAgain && isWrong(error, continues)) {
       progress.sentAgain = true
       await sendAndPublish(await startOver(task, error.message), false)
     } else {
       throw error
     }
   }
+}
+
+/** Servers that cannot continue a part file say so at the opening, at the first write, at the close, or not at all. */
+function isWrong(error: UploadError, continues: boolean): boolean {
+  return error.code === 'not-verified' || (continues && isRefusal(error))
 }
 
 async function sendAndPublish(task: RecordedTask, continues: boolean): Promise<void> {
@@ -92,24 +97,22 @@ async function giveFinalName(task: RecordedTask, part: RemoteStat): Promise<void
   attempt.staleParts.sweep(remote, target)
 }
 
-/** Whether a rename whose answer was lost has happened: only then the target has the local file's head and tail. */
+/** Whether a rename whose answer was lost has happened: only reading all of it tells the new file from an old one that is alike. */
 async function wasPublished(task: RecordedTask): Promise<boolean> {
   const { progress, source, lane } = task
-  const [file, stat] = await Promise.all([
-    lane.remote.openForReading(progress.file.remote),
-    lane.remote.stat(progress.file.remote)
-  ])
+  const target = progress.file.remote
   try {
-    if (
-      stat === undefined ||
-      !(await holdsSameBytes(file, source, seamRanges(source.size, [], task.attempt.world.random)))
-    )
-      return false
-  } finally {
+    const [file, stat] = await drain([lane.remote.openForReading(target), lane.remote.stat(target)])
+    const same = await holdsSameBytes(file, source, [{ offset: 0, length: source.size }])
     file.close().catch(() => undefined)
+    if (!same || stat === undefined) return false
+    rememberPublished(task, stat)
+    await lane.remote.remove(backupPath(partPath(target, task.record.partId))).catch(() => undefined)
+    return true
+  } catch (error) {
+    if (!isRefusal(error)) throw error
+    return false
   }
-  rememberPublished(task, stat)
-  return true
 }
 
 function rememberPublished(task: RecordedTask, { size, mtime }: RemoteStat): void {

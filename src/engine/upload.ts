@@ -41,8 +41,8 @@ const DRAIN_MS = 1_000
 export async function upload(task: UploadTask): Promise<Report> {
   const { files, server, settings, state, world, signal } = task
   const { clock, random, emit } = world
+  const records = await loadRecords(state, emit, signal)
   const startedMs = clock.now()
-  const records = await loadRecords(state, emit)
   const names = new Map(files.map(file => [file, keyedName(state.keys, server, file.remote)]))
   const nameOf = (file: PlannedFile) => names.get(file) ?? ''
   const all = files.map(file => newProgress(file, records.get(nameOf(file))))
@@ -62,6 +62,7 @@ export async function upload(task: UploadTask): Promise<Report> {
   const checkpointing = checkpoints.run(ended.signal)
   const run = { ...task, traits: { oneLane: false, inOrder: true, refusesAttributes: false }, finish }
   const directories = new Directories(settings.dirMode)
+  let elapsedMs: number
   try {
     const reached = () => all.reduce((bytes, file) => bytes + reachedBytes(file), 0)
     await retry({ retries: settings.retries, clock, random, reached, emit, signal }, () => {
@@ -72,11 +73,12 @@ export async function upload(task: UploadTask): Promise<Report> {
     const cause = toUploadError(signal.aborted ? signal.reason : error, 'server-failure', 'upload')
     for (const progress of all) if (!results.has(progress)) finish(progress, 'failed', cause)
   } finally {
+    elapsedMs = clock.now() - startedMs
     ended.abort()
     await checkpointing
     await checkpoints.close()
   }
-  return { results: all.flatMap(progress => results.get(progress) ?? []), elapsedMs: clock.now() - startedMs }
+  return { results: all.flatMap(progress => results.get(progress) ?? []), elapsedMs }
 }
 
 interface Run extends UploadTask {
@@ -189,7 +191,6 @@ function newProgress(file: PlannedFile, record: FileProgress['record']): FilePro
     file,
     record,
     provenMtimeMs: undefined,
-    isRebuilt: false,
     sentBytes: 0,
     reusedBytes: 0,
     startedMs: undefined,
@@ -203,6 +204,7 @@ function resultOf(
   nowMs: number,
   error: UploadError | undefined
 ): FileResult {
+  const isUnfinished = status === 'failed' && record?.published === undefined
   const digest = blockCount(file.size) === 1 && status !== 'failed' ? record?.ledger.digestOf(0) : undefined
   return {
     file,
@@ -212,7 +214,6 @@ function resultOf(
     elapsedMs: nowMs - (startedMs ?? nowMs),
     sha256: digest === undefined ? undefined : Buffer.from(digest, 'base64').toString('hex'),
     error,
-    continuesWith:
-      status === 'failed' && blockCount(file.size) > 1 ? record?.ledger.acknowledgedBytes() : undefined
+    continuesWith: isUnfinished && blockCount(file.size) > 1 ? record?.ledger.acknowledgedBytes() : undefined
   }
 }

@@ -1,5 +1,5 @@
 import type { ByteRange } from '../core/blocks.js'
-import { isTransient, UploadError } from '../core/errors.js'
+import { isRefusal, UploadError } from '../core/errors.js'
 import { TAIL_LENGTH, type VerifyMode } from '../core/identity.js'
 import type { RemoteStat } from '../core/resume.js'
 import { abortable } from './abortable.js'
@@ -17,6 +17,8 @@ export interface VerifyTask {
   readonly mode: VerifyMode
   /** Blocks that an earlier attempt had sent. */
   readonly kept: readonly number[]
+  /** Something may have emptied the file while it was sent. */
+  readonly isDoubtful: boolean
   readonly random: () => number
   readonly emit: Emit
   readonly signal: AbortSignal
@@ -43,7 +45,8 @@ export async function verify(task: VerifyTask): Promise<RemoteStat> {
     if (!(await hasDigest(task))) await readBack(task, [{ offset: 0, length: source.size }])
     return stat
   }
-  const ranges = task.kept.length > 0 ? seamRanges(source.size, task.kept, task.random) : []
+  const ranges =
+    task.kept.length > 0 || task.isDoubtful ? seamRanges(source.size, task.kept, task.random) : []
   if (mode === 'tail') ranges.push(tailOf(source.size))
   await readBack(task, ranges)
   return stat
@@ -78,8 +81,7 @@ async function readBack(
       file.close().catch(() => undefined)
     }
   } catch (error) {
-    if (!(error instanceof UploadError) || isTransient(error) || mode === 'tail' || mode === 'full')
-      throw error
+    if (!isRefusal(error) || mode === 'tail' || mode === 'full') throw error
     emit({
       type: 'warning',
       text: `The server lets nobody read ${path} (${error.message}); its size is right.`

@@ -89,7 +89,7 @@ class LocalSource implements Source {
   }
 
   async digest(range: ByteRange): Promise<Digest> {
-    const read = this.readers.openStream()
+    const read = this.readers.openDigest()
     const pieces = range.length === 0 ? [range] : splitRange(range, HASHED_AT_ONCE)
     const last = pieces.at(-1)
     const answers = await Promise.all(

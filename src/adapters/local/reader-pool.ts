@@ -4,7 +4,7 @@ import type { ReadAnswer, ReadRequest } from './read-worker.mjs'
 
 /** Bytes of one slot of the shared memory: the longest slice. */
 export const SLOT_LENGTH = 512 * 1024
-const SLOTS = 48
+const SLOTS = 16
 const MOST_WORKERS = 4
 
 type Read = Omit<ReadRequest, 'id' | 'stream'>
@@ -22,11 +22,14 @@ export class ReaderPool {
   private readonly readers: Reader[] = []
   private streams = 0
 
-  /** Reads that follow each other and are hashed together; the caller numbers nothing and closes nothing. */
+  /** Reads that follow each other and are hashed together, for sending: one worker is faster than any line. */
   openStream(): (read: Read) => Promise<ReadAnswer> {
-    const reader = this.leastBusy()
-    const stream = this.streams++
-    return read => reader.ask({ ...read, stream })
+    return this.streamOf(this.readers[0] ?? this.addReader())
+  }
+
+  /** The same for hashing alone: as many workers as there are processors, up to 4. */
+  openDigest(): (read: Read) => Promise<ReadAnswer> {
+    return this.streamOf(this.leastBusy())
   }
 
   /** A slot of `SLOT_LENGTH` bytes, as its offset in the shared memory. */
@@ -48,14 +51,21 @@ export class ReaderPool {
     await Promise.all(this.readers.splice(0).map(reader => reader.close()))
   }
 
+  private streamOf(reader: Reader): (read: Read) => Promise<ReadAnswer> {
+    const stream = this.streams++
+    return read => reader.ask({ ...read, stream })
+  }
+
+  private addReader(): Reader {
+    const reader = new Reader(this.memory)
+    this.readers.push(reader)
+    return reader
+  }
+
   private leastBusy(): Reader {
     const idle = this.readers.find(reader => reader.inFlight === 0)
     if (idle !== undefined) return idle
-    if (this.readers.length < Math.min(MOST_WORKERS, availableParallelism())) {
-      const reader = new Reader(this.memory)
-      this.readers.push(reader)
-      return reader
-    }
+    if (this.readers.length < Math.min(MOST_WORKERS, availableParallelism())) return this.addReader()
     return this.readers.reduce((least, reader) => (reader.inFlight < least.inFlight ? reader : least))
   }
 }

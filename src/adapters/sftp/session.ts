@@ -14,6 +14,8 @@ const WRITE = 0x02
 const CREATE_EMPTY = WRITE | 0x08 | 0x10
 
 export interface SessionSettings {
+  readonly host: string
+  readonly port: number
   readonly chunkSize: number | 'auto'
   readonly stallTimeoutMs: number
 }
@@ -30,7 +32,7 @@ export class SftpSession implements Remote {
   constructor(
     private readonly client: Client,
     private readonly sftp: SFTPWrapper,
-    { chunkSize, stallTimeoutMs }: SessionSettings
+    { host, port, chunkSize, stallTimeoutMs }: SessionSettings
   ) {
     this.capabilities = capabilitiesOf(sftp, chunkSize)
     this.ended = new Promise(resolve => (this.settleEnded = resolve))
@@ -39,10 +41,11 @@ export class SftpSession implements Remote {
     let failure: Error | undefined
     client.on('error', error => (failure ??= error))
     sftp.on('error', (error: Error) => (failure ??= error))
-    const lost = () =>
-      this.end(
-        new UploadError('connection-lost', failure?.message ?? 'the server closed it', { cause: failure })
-      )
+    const lost = () => {
+      const reason = failure?.message ?? 'the server closed it'
+      const text = `connection to ${host} port ${port}: ${reason}`
+      this.end(new UploadError('connection-lost', text, { cause: failure }))
+    }
     client.on('close', lost)
     sftp.on('close', lost)
   }

@@ -31,7 +31,7 @@ export function runInProcess(task: CacheOperation, options: CacheProcessOptions)
       env: {
         ...withoutInputs(environment),
         GITHUB_WORKSPACE: directory,
-        [OPERATION_VARIABLE]: JSON.stringify(task)
+        [OPERATION_VARIABLE]: JSON.stringify({ ...task, limitMs })
       },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc']
     })
@@ -47,7 +47,11 @@ export function runInProcess(task: CacheOperation, options: CacheProcessOptions)
     }
     const timer = setTimeout(() => stop(`no answer within ${limitMs / 1000} s`), limitMs)
     const onAbort = () => stop('it was given up')
+    if (signal?.aborted === true) onAbort()
     signal?.addEventListener('abort', onAbort)
+    // A process that is told to end leaves none behind.
+    const onExit = () => child.kill('SIGKILL')
+    process.on('exit', onExit)
 
     for (const input of [child.stdout, child.stderr]) {
       if (input !== null) createInterface({ input }).on('line', readLine)
@@ -60,6 +64,7 @@ export function runInProcess(task: CacheOperation, options: CacheProcessOptions)
     child.on('close', () => {
       clearTimeout(timer)
       signal?.removeEventListener('abort', onAbort)
+      process.off('exit', onExit)
       if (answer === 'nothing' && reason !== undefined) reject(new Error(reason))
       else if (answer === undefined) reject(new Error(reason ?? 'the cache client ended without a word'))
       else resolve(answer)

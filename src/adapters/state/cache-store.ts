@@ -32,7 +32,15 @@ const LAST_SAVE_LIMIT_MS = 3_000
 /** For an operation that nobody can hope much of. */
 const TROUBLED_LIMIT_MS = 2_000
 
+const NOT_RESTORED = 'this upload does not know of earlier attempts, and a re-run may not know of this one'
 const NOT_SAVED = 'a re-run may have to send everything again'
+
+interface RunOptions {
+  readonly limitMs: number
+  /** What trouble means for the upload. */
+  readonly consequence: string
+  readonly signal: AbortSignal | undefined
+}
 
 /** Keeps `.upload.meta` in the job's state directory, and a copy in the Actions cache for the next attempt. */
 export class CacheStore implements StateStore {
@@ -51,15 +59,14 @@ export class CacheStore implements StateStore {
   }
 
   /** What an earlier step of this job left, else the newest entry: of this run first, then of earlier ones. */
-  async load(): Promise<string | undefined> {
+  async load(signal: AbortSignal): Promise<string | undefined> {
     const { directory, keys } = this.settings
     const local = await readMeta(directory)
     if (local !== undefined) return local
     const ofThisRun = `${keys.prefix}${keys.run}-`
     const answer = await this.run(
       { operation: 'restore', key: `${ofThisRun}none`, prefixes: [ofThisRun, keys.prefix] },
-      RESTORE_LIMIT_MS,
-      'this upload does not know of earlier attempts'
+      { limitMs: this.patience(RESTORE_LIMIT_MS), consequence: NOT_RESTORED, signal }
     )
     return answer === 'done' ? readMeta(directory) : undefined
   }
@@ -78,30 +85,23 @@ export class CacheStore implements StateStore {
   async copyToCache(signal?: AbortSignal): Promise<boolean> {
     const { keys } = this.settings
     const key = `${keys.prefix}${keys.run}-${keys.attempt}-${Date.now()}-${this.saves++}`
-    const limitMs = signal === undefined ? LAST_SAVE_LIMIT_MS : BACKGROUND_SAVE_LIMIT_MS
-    const answer = await this.run({ operation: 'save', key }, limitMs, NOT_SAVED, signal)
+    const limitMs = signal === undefined ? this.patience(LAST_SAVE_LIMIT_MS) : BACKGROUND_SAVE_LIMIT_MS
+    const answer = await this.run({ operation: 'save', key }, { limitMs, consequence: NOT_SAVED, signal })
     if (answer === 'done') await noteCopied(this.settings.directory).catch(() => undefined)
     return answer === 'done'
   }
 
-  private async run(
-    task: CacheOperation,
-    limitMs: number,
-    consequence: string,
-    signal?: AbortSignal
-  ): Promise<CacheAnswer | undefined> {
+  /** How long somebody waits for an operation. */
+  private patience(limitMs: number): number {
+    return this.troubled ? Math.min(limitMs, TROUBLED_LIMIT_MS) : limitMs
+  }
+
+  private async run(task: CacheOperation, options: RunOptions): Promise<CacheAnswer | undefined> {
     const { directory, program, environment, onLine } = this.settings
-    const limit = this.troubled && signal === undefined ? Math.min(limitMs, TROUBLED_LIMIT_MS) : limitMs
+    const { limitMs, consequence, signal } = options
     try {
       await mkdir(directory, { recursive: true })
-      const answer = await runInProcess(task, {
-        program,
-        directory,
-        environment,
-        limitMs: limit,
-        signal,
-        onLine
-      })
+      const answer = await runInProcess(task, { program, directory, environment, limitMs, signal, onLine })
       this.troubled = answer === 'unavailable'
       if (answer === 'unavailable') this.tell(`There is no Actions cache here: ${consequence}.`)
       return answer

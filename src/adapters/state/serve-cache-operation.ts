@@ -12,7 +12,9 @@ export async function serveCacheOperation(): Promise<void> {
     // Only this process needs the client, which is most of the bundle.
     const { runCacheOperation } = await import('./cache-operation.js')
     // Written by the parent, which is this same program.
-    const task = JSON.parse(process.env[OPERATION_VARIABLE] ?? '') as CacheOperation
+    const task = JSON.parse(process.env[OPERATION_VARIABLE] ?? '') as CacheOperation & { limitMs: number }
+    // The parent may be gone by then.
+    setTimeout(() => process.exit(1), task.limitMs).unref()
     message = { answer: await runCacheOperation(task) }
   } catch (error) {
     message = { reason: error instanceof Error ? error.message : String(error) }

@@ -1,0 +1,314 @@
+import { describe, expect, test } from '@jest/globals'
+import { VERIFY_MODES } from '../../src/core/identity.js'
+import { bytesOf, changed, sameBytes } from '../support/memory-bytes.js'
+import { count, decisionsOf, localOf, MemoryWorld, resultOf } from '../support/memory-world.js'
+
+const MIB = 1024 * 1024
+const SIZE = 8 * MIB
+const first = bytesOf(1, SIZE)
+const next = { writer: { attempt: 2 } }
+
+/** Six or so of eight blocks arrive. */
+async function interrupted(verify: (typeof VERIFY_MODES)[number] = 'size'): Promise<MemoryWorld> {
+  const world = new MemoryWorld()
+  world.put('app.zip', first)
+  await world.interrupt(6.5 * MIB, { verify })
+  return world
+}
+
+function kept(world: MemoryWorld): number[] {
+  return world.record('app.zip')?.ledger.acknowledged() ?? []
+}
+
+function partOf(world: MemoryWorld): string {
+  const [part] = world.server.partsOf('site/app.zip')
+  if (part === undefined) throw new Error('no part file')
+  return part
+}
+
+describe('a rebuilt file', () => {
+  test.each(['size', 'tail', 'full'] as const)('costs the block that differs (verify: %s)', async verify => {
+    const world = await interrupted(verify)
+    const blocks = kept(world)
+    expect(blocks).toContain(2)
+    world.put('app.zip', changed(first, { offset: 2 * MIB + 77, length: 5 }, 1), world.clock.now() + 60_000)
+    const outcome = await world.run({ verify, ...next })
+    expect(decisionsOf(outcome)).toEqual(['continue'])
+    expect(resultOf(outcome, 'app.zip')).toMatchObject({
+      status: 'uploaded',
+      reusedBytes: (blocks.length - 1) * MIB,
+      sentBytes: SIZE - (blocks.length - 1) * MIB
+    })
+  })
+
+  test('costs the block that differs where its time was kept (verify: timestamp)', async () => {
+    const world = await interrupted('timestamp')
+    const blocks = kept(world)
+    const { mtimeMs } = world.disk.at(localOf('app.zip'))
+    world.put('app.zip', changed(first, { offset: 2 * MIB + 77, length: 5 }, 1), mtimeMs)
+    const outcome = await world.run({ verify: 'timestamp', ...next })
+    expect(resultOf(outcome, 'app.zip')).toMatchObject({
+      status: 'uploaded',
+      reusedBytes: (blocks.length - 1) * MIB
+    })
+  })
+
+  test('costs everything with another time (verify: timestamp)', async () => {
+    const world = await interrupted('timestamp')
+    world.put('app.zip', first, world.clock.now() + 60_000)
+    const part = partOf(world)
+    const outcome = await world.run({ verify: 'timestamp', ...next })
+    expect(decisionsOf(outcome)).toEqual(['start'])
+    expect(resultOf(outcome, 'app.zip')).toMatchObject({
+      status: 'uploaded',
+      sentBytes: SIZE,
+      reusedBytes: 0
+    })
+    expect(world.server.requests('remove').map(({ path }) => path)).toContain(part)
+  })
+
+  test('costs everything with another tail (verify: tail)', async () => {
+    const world = await interrupted('tail')
+    world.put('app.zip', changed(first, { offset: SIZE - 1, length: 1 }, 1))
+    const outcome = await world.run({ verify: 'tail', ...next })
+    expect(decisionsOf(outcome)).toEqual(['start'])
+    expect(world.server.names('site')).toEqual(['app.zip'])
+  })
+
+  test.each(VERIFY_MODES)('of another size starts, and its part file is gone (verify: %s)', async verify => {
+    for (const size of [SIZE + 1, SIZE - MIB, 100, 0]) {
+      const world = await interrupted(verify)
+      world.put('app.zip', bytesOf(2, size))
+      const outcome = await world.run({ verify, ...next })
+      expect(decisionsOf(outcome)).toEqual(['start'])
+      expect(resultOf(outcome, 'app.zip')).toMatchObject({ status: 'uploaded', sentBytes: size })
+      expect(world.server.names('site')).toEqual(['app.zip'])
+    }
+  })
+
+  test('that has nothing in common starts', async () => {
+    const world = await interrupted()
+    world.put('app.zip', bytesOf(2, SIZE))
+    expect(decisionsOf(await world.run(next))).toEqual(['start'])
+  })
+
+  test('is sent again after the first one was published', async () => {
+    const world = new MemoryWorld()
+    world.put('app.zip', first)
+    await world.run()
+    world.put('app.zip', changed(first, { offset: 2 * MIB, length: 1 }, 1), world.clock.now() + 60_000)
+    const outcome = await world.run(next)
+    expect(decisionsOf(outcome)).toEqual(['start'])
+    expect(resultOf(outcome, 'app.zip').status).toBe('uploaded')
+  })
+})
+
+describe('the part file on the server', () => {
+  test('that is gone: starts', async () => {
+    const world = await interrupted()
+    world.server.remove(partOf(world))
+    const outcome = await world.run(next)
+    expect(decisionsOf(outcome)).toEqual(['start'])
+    expect(resultOf(outcome, 'app.zip').sentBytes).toBe(SIZE)
+  })
+
+  test('that is longer than the local file: starts, and it is removed', async () => {
+    const world = await interrupted()
+    world.server.open(partOf(world)).write(Buffer.alloc(10), SIZE)
+    expect(decisionsOf(await world.run(next))).toEqual(['start'])
+    expect(world.server.names('site')).toEqual(['app.zip'])
+  })
+
+  test.each([MIB + 1, 3 * MIB, 4 * MIB - 1])(
+    'that has only %i bytes: what is beyond is sent again',
+    async size => {
+      const world = await interrupted()
+      world.server.open(partOf(world)).truncate(size)
+      world.watchesLedger = false
+      const outcome = await world.run(next)
+      expect(decisionsOf(outcome)).toEqual(['continue'])
+      const whole = Math.floor(size / MIB) * MIB
+      expect(resultOf(outcome, 'app.zip')).toMatchObject({ status: 'uploaded', reusedBytes: whole })
+    }
+  )
+
+  test('that is empty: starts', async () => {
+    const world = await interrupted()
+    world.server.open(partOf(world)).truncate(0)
+    world.watchesLedger = false
+    expect(decisionsOf(await world.run(next))).toEqual(['start'])
+  })
+
+  test('that is a directory: starts', async () => {
+    const world = await interrupted()
+    const part = partOf(world)
+    world.server.remove(part)
+    world.server.directories.add(part)
+    expect(resultOf(await world.run(next), 'app.zip').status).toBe('uploaded')
+  })
+
+  test('that cannot be removed is no failure', async () => {
+    const world = await interrupted()
+    world.put('app.zip', bytesOf(2, 10 * MIB))
+    world.server.faults.push({ on: 'remove', times: Infinity, then: 'permission' })
+    expect(resultOf(await world.run(next), 'app.zip').status).toBe('uploaded')
+  })
+})
+
+describe('the target on the server', () => {
+  async function published(size = 2 * MIB): Promise<MemoryWorld> {
+    const world = new MemoryWorld()
+    world.put('app.zip', bytesOf(1, size))
+    await world.run()
+    return world
+  }
+
+  test.each([0, 10, 2 * MIB])(
+    'that is in place is not sent again, whatever its local time (%i bytes)',
+    async size => {
+      const world = await published(size)
+      world.put('app.zip', bytesOf(1, size), world.clock.now() + 60_000)
+      const outcome = await world.run(next)
+      expect(decisionsOf(outcome)).toEqual(['skip'])
+      expect(resultOf(outcome, 'app.zip')).toMatchObject({
+        status: 'skipped',
+        sentBytes: 0,
+        reusedBytes: size
+      })
+    }
+  )
+
+  test.each([10, 2 * MIB])('that is gone is sent again (%i bytes)', async size => {
+    const world = await published(size)
+    world.mayBeAbsent = true
+    world.server.remove('site/app.zip')
+    const outcome = await world.run(next)
+    expect(resultOf(outcome, 'app.zip')).toMatchObject({ status: 'uploaded', sentBytes: size })
+  })
+
+  test.each([10, 2 * MIB])('that has another time, or size, is sent again (%i bytes)', async size => {
+    for (const [bytes, mtime] of [
+      [size, 5],
+      [size + 1, undefined]
+    ] as const) {
+      const world = await published(size)
+      const now = world.server.stat('site/app.zip')?.mtime
+      world.server.put('site/app.zip', bytesOf(9, bytes), mtime ?? now)
+      const outcome = await world.run(next)
+      expect(resultOf(outcome, 'app.zip')).toMatchObject({ status: 'uploaded', sentBytes: size })
+    }
+  })
+
+  test.each([10, 2 * MIB])('that is a directory is a failure of this file (%i bytes)', async size => {
+    const world = new MemoryWorld()
+    world.put('app.zip', bytesOf(1, size))
+    world.put('other', bytesOf(2, size))
+    world.server.directories.add('site').add('site/app.zip')
+    const outcome = await world.run()
+    expect(resultOf(outcome, 'app.zip')).toMatchObject({ status: 'failed', error: { code: 'wrong-type' } })
+    expect(resultOf(outcome, 'other').status).toBe('uploaded')
+  })
+})
+
+describe('a rename whose answer was lost', () => {
+  test.each([10, 100_000, 3 * MIB])('and that happened is found out (%i bytes)', async size => {
+    const world = new MemoryWorld()
+    world.put('app.zip', bytesOf(1, size))
+    world.putOld('app.zip', bytesOf(2, size))
+    world.server.faults.push({ on: 'replace', then: 'cut', takesEffect: true })
+    const outcome = await world.run()
+    expect(decisionsOf(outcome)).toEqual(['start', 'confirm'])
+    expect(resultOf(outcome, 'app.zip')).toMatchObject({ status: 'uploaded', sentBytes: size })
+    expect(decisionsOf(await world.run(next))).toEqual(['skip'])
+  })
+
+  test.each([10, 100_000, 3 * MIB])('and that did not is asked for again (%i bytes)', async size => {
+    const world = new MemoryWorld()
+    world.put('app.zip', bytesOf(1, size))
+    world.putOld('app.zip', bytesOf(2, size))
+    world.server.faults.push({ on: 'replace', then: 'cut' })
+    const outcome = await world.run()
+    expect(decisionsOf(outcome)).toEqual(['start', 'continue'])
+    expect(resultOf(outcome, 'app.zip')).toMatchObject({ status: 'uploaded', sentBytes: size })
+  })
+
+  test.each([10, 3 * MIB])('is found out by the next run (%i bytes)', async size => {
+    const world = new MemoryWorld()
+    world.put('app.zip', bytesOf(1, size))
+    world.server.faults.push({ on: 'replace', then: 'cut', takesEffect: true })
+    expect(resultOf(await world.run({ retries: 0 }), 'app.zip').status).toBe('failed')
+    const outcome = await world.run(next)
+    expect(decisionsOf(outcome)).toEqual(['confirm'])
+    expect(resultOf(outcome, 'app.zip')).toMatchObject({
+      status: 'uploaded',
+      sentBytes: 0,
+      reusedBytes: size
+    })
+  })
+
+  test('is settled where the server lets nobody read', async () => {
+    const world = new MemoryWorld()
+    world.put('app.zip', bytesOf(1, 3 * MIB))
+    world.server.faults.push(
+      { on: 'replace', then: 'cut', takesEffect: true },
+      { on: 'openForReading', times: Infinity, then: 'permission' }
+    )
+    expect(resultOf(await world.run(), 'app.zip').status).toBe('uploaded')
+    expect(world.isInPlace('app.zip')).toBe(true)
+  })
+
+  test.each(VERIFY_MODES)(
+    'does not make the old file the new one where the part file vanished with the connection (verify: %s)',
+    async verify => {
+      const world = new MemoryWorld()
+      world.put('app.zip', first)
+      // The same size, head and tail, and another middle.
+      world.putOld('app.zip', changed(first, { offset: 3 * MIB, length: 1000 }, 1))
+      world.server.faults.push({ on: 'replace', then: 'cut' })
+      world.server.onRequest = ({ operation }) => {
+        if (operation === 'replace')
+          world.clock.after(1, () =>
+            world.server.partsOf('site/app.zip').forEach(part => world.server.remove(part))
+          )
+      }
+      const outcome = await world.run({ verify })
+      expect(resultOf(outcome, 'app.zip').status).toBe('uploaded')
+      expect(world.isInPlace('app.zip')).toBe(true)
+    }
+  )
+
+  test('of a server that swaps leaves no old copy behind', async () => {
+    const world = new MemoryWorld({ canReplace: false })
+    world.put('app.zip', bytesOf(1, 3 * MIB))
+    world.putOld('app.zip', bytesOf(2, 3 * MIB))
+    world.server.faults.push({ on: 'rename', path: /\.part$/, after: 1, then: 'cut', takesEffect: true })
+    const outcome = await world.run()
+    expect(resultOf(outcome, 'app.zip').status).toBe('uploaded')
+    expect(world.server.names('site')).toEqual(['app.zip'])
+  })
+
+  test('does not fail the file where the part file has to be sent again over several lanes', async () => {
+    const world = new MemoryWorld({ reopen: 'empties' })
+    world.watchesLedger = false
+    world.put('app.zip', bytesOf(1, 12 * MIB))
+    world.putOld('app.zip', bytesOf(2, 12 * MIB))
+    world.server.faults.push({ on: 'replace', then: 'cut' })
+    world.server.onRequest = ({ operation }) => {
+      if (operation === 'replace')
+        world.clock.after(1, () =>
+          world.server.partsOf('site/app.zip').forEach(part => world.server.remove(part))
+        )
+    }
+    await world.run({ retries: 0 })
+    world.server.onRequest = () => undefined
+    const outcome = await world.run({ connections: 2, ...next })
+    expect(resultOf(outcome, 'app.zip')).toMatchObject({ status: 'uploaded' })
+  })
+})
+
+test('nothing is reported twice, whatever was decided', async () => {
+  const world = await interrupted()
+  const outcome = await world.run(next)
+  expect(count(outcome, 'finished')).toBe(1)
+  expect(sameBytes(world.remoteBytes('app.zip'), first)).toBe(true)
+})

@@ -1,0 +1,206 @@
+import { describe, expect, test } from '@jest/globals'
+import { VERIFY_MODES } from '../../src/core/identity.js'
+import { bytesOf, changed } from '../support/memory-bytes.js'
+import { count, decisionsOf, MemoryWorld, resultOf, warnings } from '../support/memory-world.js'
+import type { ServerTraits } from '../support/memory-server.js'
+
+const MIB = 1024 * 1024
+const SIZE = 20 * MIB
+const bytes = bytesOf(1, SIZE)
+const next = { writer: { attempt: 2 } }
+
+async function interrupted(at = 15.5 * MIB, traits: Partial<ServerTraits> = {}): Promise<MemoryWorld> {
+  const world = new MemoryWorld(traits)
+  world.put('app.zip', bytes)
+  world.putOld('app.zip', bytesOf(9, 5000))
+  await world.interrupt(at)
+  return world
+}
+
+function spoil(world: MemoryWorld, offset: number): void {
+  const [part] = world.server.partsOf('site/app.zip')
+  const inode = world.server.open(part ?? '')
+  inode.write(changed(inode.bytes.subarray(offset, offset + 1), { offset: 0, length: 1 }, 3), offset)
+}
+
+describe.each(['empties', 'zeroes'] as const)('a server that %s a file on opening', reopen => {
+  test('gets a fresh upload, over one lane', async () => {
+    const world = await interrupted(15.5 * MIB, { reopen })
+    world.watchesLedger = false
+    const outcome = await world.run({ connections: 3, ...next })
+    expect(decisionsOf(outcome)[0]).toBe('continue')
+    expect(decisionsOf(outcome)[1]).toBe('start')
+    expect(resultOf(outcome, 'app.zip')).toMatchObject({ status: 'uploaded', reusedBytes: 0 })
+    expect(world.server.names('site')).toEqual(['app.zip'])
+  })
+
+  test.each(VERIFY_MODES)(
+    'gets every file right the first time, and leaves no part files (verify: %s)',
+    async verify => {
+      for (let seed = 1; seed <= 4; seed++) {
+        const world = new MemoryWorld({ reopen, seed, jitterMs: 40 * seed })
+        world.watchesLedger = false
+        world.put('a', bytes)
+        world.put('b', bytesOf(2, 9 * MIB))
+        const outcome = await world.run({ verify, connections: 4 })
+        expect(outcome.report.results.map(({ status }) => status)).toEqual(['uploaded', 'uploaded'])
+        expect(world.server.names('site')).toEqual(['a', 'b'])
+      }
+    }
+  )
+
+  test.each(VERIFY_MODES)(
+    'is found out when the answer to the opening is lost (verify: %s)',
+    async verify => {
+      for (let seed = 1; seed <= 8; seed++) {
+        const world = new MemoryWorld({ reopen, seed, jitterMs: 30 * seed, shufflesAnswers: seed % 2 === 0 })
+        if (seed > 4) world.server.traits.overtaking = ['write']
+        world.watchesLedger = false
+        world.put('app.zip', bytes)
+        world.server.faults.push({ on: 'reopen', then: 'cut', takesEffect: true })
+        const outcome = await world.run({ verify, connections: 2 })
+        expect(resultOf(outcome, 'app.zip').status).toBe('uploaded')
+      }
+    }
+  )
+
+  test('does not get continued forever: each run ends', async () => {
+    const world = await interrupted(15.5 * MIB, { reopen })
+    world.watchesLedger = false
+    for (let session = 2; session < 40; session++) {
+      world.server.faults.push({ on: 'write', session, afterBytes: 5.5 * MIB, then: 'cut' })
+    }
+    const outcome = await world.run({ retries: 2, ...next })
+    expect(resultOf(outcome, 'app.zip').error?.code).toBe('connection-lost')
+    expect(world.server.sessions.length).toBeLessThan(12)
+  })
+})
+
+describe('a part file with other bytes', () => {
+  test('in its first block is sent anew', async () => {
+    const world = await interrupted()
+    spoil(world, MIB - 1)
+    world.watchesLedger = false
+    const outcome = await world.run(next)
+    expect(decisionsOf(outcome)).toEqual(['continue', 'start'])
+    expect(resultOf(outcome, 'app.zip')).toMatchObject({
+      status: 'uploaded',
+      sentBytes: SIZE,
+      reusedBytes: 0
+    })
+    expect(world.server.names('site')).toEqual(['app.zip'])
+  })
+
+  test('in its latest block is sent anew', async () => {
+    const world = await interrupted()
+    spoil(world, (world.record('app.zip')?.ledger.recent().at(-1) ?? 0) * MIB + 5)
+    world.watchesLedger = false
+    expect(decisionsOf(await world.run(next))).toEqual(['continue', 'start'])
+  })
+
+  test('where no sample looked is sent anew before it is published (verify: full)', async () => {
+    const world = await interrupted()
+    spoil(world, 4 * MIB + 500_000)
+    world.watchesLedger = false
+    const outcome = await world.run({ verify: 'full', ...next })
+    expect(decisionsOf(outcome)).toEqual(['continue', 'start'])
+    expect(resultOf(outcome, 'app.zip')).toMatchObject({ status: 'uploaded', reusedBytes: 0 })
+  })
+
+  test('is sent anew only once', async () => {
+    const world = new MemoryWorld()
+    world.put('app.zip', bytesOf(1, 2 * MIB))
+    world.putOld('app.zip', bytesOf(9, 5000))
+    world.watchesLedger = false
+    world.server.onRequest = ({ operation }) => {
+      if (operation === 'sha256') spoil(world, 5)
+    }
+    const outcome = await world.run({ verify: 'full' })
+    expect(resultOf(outcome, 'app.zip')).toMatchObject({ status: 'failed', error: { code: 'not-verified' } })
+    expect(decisionsOf(outcome)).toEqual(['start', 'start'])
+    expect(world.remoteBytes('app.zip')).toHaveLength(5000)
+  })
+})
+
+describe('a server that does not continue part files', () => {
+  test('because it refuses to open them gets a fresh upload', async () => {
+    const world = await interrupted()
+    world.server.faults.push({ on: 'reopen', times: Infinity, then: 'permission' })
+    const outcome = await world.run(next)
+    expect(decisionsOf(outcome)).toEqual(['continue', 'start'])
+    expect(resultOf(outcome, 'app.zip')).toMatchObject({
+      status: 'uploaded',
+      sentBytes: SIZE,
+      reusedBytes: 0
+    })
+    expect(world.server.names('site')).toEqual(['app.zip'])
+  })
+
+  test.each(['server-failure', 'unsupported'] as const)(
+    'because it refuses what is written into them, too (%s)',
+    async then => {
+      const world = await interrupted()
+      world.server.faults.push({ on: 'write', after: world.server.requests('write').length, times: 1, then })
+      world.server.faults.length = 0
+      let refuses = true
+      world.server.onRequest = ({ operation }) => {
+        // Only a file that was created takes bytes.
+        if (operation === 'reopen' && refuses) world.server.faults.push({ on: 'write', times: 4, then })
+        if (operation === 'create') {
+          refuses = false
+          world.server.faults.length = 0
+        }
+      }
+      const outcome = await world.run(next)
+      expect(resultOf(outcome, 'app.zip')).toMatchObject({ status: 'uploaded', reusedBytes: 0 })
+    }
+  )
+
+  test('with a second writer whose writes are refused sends the file over one lane', async () => {
+    const world = new MemoryWorld()
+    world.put('app.zip', bytes)
+    world.server.faults.push({ on: 'write', session: 2, times: Infinity, then: 'server-failure' })
+    expect(resultOf(await world.run({ connections: 2 }), 'app.zip').status).toBe('uploaded')
+  })
+})
+
+describe('a server that lets nobody read', () => {
+  test.each(['size', 'timestamp'] as const)('is believed what it acknowledged (verify: %s)', async verify => {
+    const world = await interrupted()
+    world.server.faults.push({ on: 'openForReading', times: Infinity, then: 'permission' })
+    const outcome = await world.run({ verify, ...next })
+    expect(decisionsOf(outcome)).toEqual(['continue'])
+    expect(resultOf(outcome, 'app.zip').status).toBe('uploaded')
+    expect(warnings(outcome).length).toBeGreaterThan(0)
+  })
+
+  test('gets its blocks over one lane', async () => {
+    const world = new MemoryWorld()
+    world.put('app.zip', bytes)
+    world.server.faults.push({ on: 'openForReading', times: Infinity, then: 'permission' })
+    const outcome = await world.run({ connections: 3 })
+    expect(resultOf(outcome, 'app.zip').status).toBe('uploaded')
+    expect(new Set(world.server.requests('write').map(({ session }) => session)).size).toBe(1)
+  })
+})
+
+test('a local file that cannot be read is not taken for a server that lets nobody read', async () => {
+  const world = await interrupted()
+  const { server } = world
+  const asked = server.log.length
+  world.disk.isUnreadable = () => server.log.slice(asked).some(({ operation }) => operation === 'reopen')
+  const outcome = await world.run(next)
+  expect(resultOf(outcome, 'app.zip').error?.code).toBe('source-unreadable')
+  expect(warnings(outcome)).toEqual([])
+})
+
+test('a connection that is lost while the part file is opened again is retried', async () => {
+  for (const on of ['reopen', 'fstat', 'openForReading', 'read', 'close'] as const) {
+    const world = await interrupted()
+    world.server.faults.push({ on, then: 'cut', takesEffect: true })
+    const outcome = await world.run(next)
+    expect(resultOf(outcome, 'app.zip').status).toBe('uploaded')
+    expect(count(outcome, 'retrying')).toBeLessThanOrEqual(1)
+    expect(resultOf(outcome, 'app.zip').reusedBytes).toBeGreaterThan(10 * MIB)
+  }
+})

@@ -1,0 +1,119 @@
+import { describe, expect, test } from '@jest/globals'
+import { createHash } from 'node:crypto'
+import { VERIFY_MODES } from '../../src/core/identity.js'
+import { bytesOf, sameBytes } from '../support/memory-bytes.js'
+import { count, decisionsOf, MemoryWorld, resultOf } from '../support/memory-world.js'
+
+const MIB = 1024 * 1024
+const SIZES = [0, 1, 1000, MIB]
+
+function put(world: MemoryWorld): string[] {
+  return SIZES.map((size, index) => {
+    const name = `file-${index}`
+    world.put(name, bytesOf(index, size))
+    return name
+  })
+}
+
+describe.each(VERIFY_MODES)('small files (verify: %s)', verify => {
+  test('are told with their SHA-256', async () => {
+    const world = new MemoryWorld()
+    const names = put(world)
+    const outcome = await world.run({ verify })
+    for (const name of names.slice(1)) {
+      const sha256 = createHash('sha256').update(world.localBytes(name)).digest('hex')
+      expect(resultOf(outcome, name)).toMatchObject({ status: 'uploaded', sha256 })
+    }
+  })
+
+  test.each([['fstat', 'stat'], ['close'], ['write', 'fstat', 'close'], ['close', 'fstat']] as const)(
+    'get there where %s and %s do not wait for what was asked before',
+    async (...overtaking) => {
+      for (let seed = 1; seed <= 5; seed++) {
+        const world = new MemoryWorld({ seed, overtaking, jitterMs: 50, shufflesAnswers: seed % 2 === 0 })
+        const names = put(world)
+        const outcome = await world.run({ verify })
+        expect(names.map(name => resultOf(outcome, name).status)).toEqual(names.map(() => 'uploaded'))
+        expect(world.server.names('site')).toEqual(names)
+      }
+    }
+  )
+
+  test.each(['create', 'write', 'fstat', 'close', 'replace'] as const)(
+    'are sent again after a cut at: %s',
+    async on => {
+      for (const takesEffect of [true, false]) {
+        const world = new MemoryWorld()
+        world.put('app.zip', bytesOf(1, 700_000))
+        world.putOld('app.zip', bytesOf(2, 700_000))
+        world.server.faults.push({ on, then: 'cut', takesEffect })
+        const outcome = await world.run({ verify })
+        expect(resultOf(outcome, 'app.zip').status).toBe('uploaded')
+        expect(count(outcome, 'retrying')).toBe(1)
+      }
+    }
+  )
+})
+
+test('a small file whose close is refused is not in place, and nothing of it is recorded', async () => {
+  const world = new MemoryWorld()
+  world.put('app.zip', bytesOf(1, 1000))
+  world.putOld('app.zip', bytesOf(2, 900))
+  world.server.faults.push({ on: 'close', times: Infinity, then: 'permission' })
+  const outcome = await world.run()
+  expect(resultOf(outcome, 'app.zip')).toMatchObject({ status: 'failed', error: { code: 'permission' } })
+  expect(world.record('app.zip')?.ledger.acknowledged() ?? []).toEqual([])
+  expect(sameBytes(world.remoteBytes('app.zip'), bytesOf(2, 900))).toBe(true)
+})
+
+test('a short write that was acknowledged is found by the size', async () => {
+  const world = new MemoryWorld({ capacity: 800, acksShortWrite: true })
+  world.put('app.zip', bytesOf(1, 1000))
+  const outcome = await world.run()
+  expect(resultOf(outcome, 'app.zip').status).toBe('failed')
+  expect(world.remoteBytes('app.zip')).toBeUndefined()
+})
+
+test('a server that answers in its own way is asked one by one from then on', async () => {
+  const world = new MemoryWorld()
+  world.server.faults.push({ on: 'close', then: 'server-failure' })
+  put(world)
+  const outcome = await world.run()
+  expect(outcome.report.results.map(({ status }) => status)).toEqual(SIZES.map(() => 'uploaded'))
+})
+
+test('a permanent refusal is the failure of one file, sent at most twice', async () => {
+  const world = new MemoryWorld()
+  const names = put(world)
+  world.server.faults.push({ on: 'write', path: /file-2\./, times: Infinity, then: 'server-failure' })
+  const outcome = await world.run()
+  expect(resultOf(outcome, 'file-2').error?.code).toBe('server-failure')
+  expect(world.server.requests('create').filter(({ path }) => path.includes('file-2'))).toHaveLength(2)
+  for (const name of names.filter(name => name !== 'file-2'))
+    expect(resultOf(outcome, name).status).toBe('uploaded')
+})
+
+test('failing files leave no handle open', async () => {
+  const world = new MemoryWorld()
+  put(world)
+  world.disk.isUnreadable = local => local.endsWith('file-3') && world.server.requests('create').length > 2
+  world.server.faults.push({ on: 'write', path: /file-2\./, times: Infinity, then: 'permission' })
+  let open = 0
+  world.onEvent = ({ type }) => {
+    if (type === 'finished')
+      world.clock.after(50, () => (open = world.server.sessions[0]?.openFiles.size ?? 0))
+  }
+  world.put('large', bytesOf(9, 12 * MIB))
+  await world.run()
+  expect(open).toBeLessThanOrEqual(2)
+})
+
+test('an earlier part file of a small file is used when it is whole', async () => {
+  const world = new MemoryWorld()
+  world.put('app.zip', bytesOf(1, 1000))
+  world.server.faults.push({ on: 'replace', then: 'cut' })
+  await world.run({ retries: 0 })
+  const outcome = await world.run({ writer: { attempt: 2 } })
+  expect(decisionsOf(outcome)).toEqual(['continue'])
+  expect(resultOf(outcome, 'app.zip')).toMatchObject({ status: 'uploaded', sentBytes: 0, reusedBytes: 1000 })
+})
