@@ -11,11 +11,17 @@ export default defineConfig(
     files: ['**/*.ts'],
     extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],
     languageOptions: {
-      parserOptions: { project: ['tsconfig.json', '__tests__/tsconfig.json'], tsconfigRootDir: import.meta.dirname }
+      parserOptions: {
+        project: ['tsconfig.json', '__tests__/tsconfig.json'],
+        tsconfigRootDir: import.meta.dirname
+      }
     },
     rules: {
       '@typescript-eslint/return-await': ['error', 'error-handling-correctness-only'],
-      '@typescript-eslint/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: true }],
+      '@typescript-eslint/switch-exhaustiveness-check': [
+        'error',
+        { considerDefaultExhaustiveForUnions: true }
+      ],
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
       '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
       eqeqeq: 'error'
@@ -25,7 +31,10 @@ export default defineConfig(
     files: ['src/core/**', 'src/engine/**'],
     rules: {
       'no-restricted-globals': ['error', 'process', 'console'],
-      'no-restricted-imports': ['error', { patterns: ['node:fs*', 'node:process', 'node:child_process', 'ssh2', '@actions/*'] }]
+      'no-restricted-imports': [
+        'error',
+        { patterns: ['node:fs*', 'node:process', 'node:child_process', 'ssh2', '@actions/*'] }
+      ]
     }
   },
   {
