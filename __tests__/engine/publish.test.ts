@@ -76,11 +76,13 @@ describe.each(SERVERS)('on a server %s', (_name, traits) => {
     expect(server.bytesOf(PART)).toBeDefined()
   })
 
-  test('says so when the part file is gone, and leaves the old file', async () => {
-    const { server, run, isOld } = await open(traits)
+  test('says so when the part file is gone, and leaves the old file where it is', async () => {
+    const { server, run, states, isOld } = await open(traits)
     server.remove(PART)
     await expect(run()).rejects.toMatchObject({ code: 'not-found' })
     expect(isOld()).toBe(true)
+    // Not even for a moment.
+    expect(states).toEqual([])
   })
 
   test('does not take the place of a directory', async () => {

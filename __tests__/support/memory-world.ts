@@ -194,7 +194,8 @@ export class MemoryWorld {
       const record = records.get(keyedName(this.keys, SERVER, remote))
       if (record === undefined || record.published !== undefined) continue
       const { ledger, partId } = record
-      const there = this.server.bytesOf(partPath(remote, partId)) ?? this.server.bytesOf(remote)
+      const published = record.publishing === undefined ? undefined : this.server.bytesOf(remote)
+      const there = this.server.bytesOf(partPath(remote, partId)) ?? published
       // Where nothing is, the next run finds nothing and starts.
       if (there === undefined) continue
       for (const index of ledger.acknowledged()) {

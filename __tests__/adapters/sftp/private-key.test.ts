@@ -157,7 +157,7 @@ function mpint(bytes: Buffer): Buffer {
 function expectKey(text: string, { passphrase, type, publicKey, fingerprint }: Sample): void {
   const login = readPrivateKey(text, passphrase)
   expect([login.type, login.fingerprint]).toEqual([type, fingerprint])
-  const parsed = ssh2.utils.parseKey(login.key, login.passphrase)
+  const parsed = ssh2.utils.parseKey(login.key)
   if (parsed instanceof Error) throw parsed
   expect(parsed.type).toBe(type)
   expect(parsed.getPublicSSH()).toEqual(publicKey)
