@@ -54,7 +54,9 @@ async function renameOrSwap(remote: Remote, partPath: string, target: string): P
     await remote.rename(partPath, target)
   } catch (error) {
     if (isTransient(error)) throw error
-    const old = await remote.stat(target)
+    const [old, part] = await Promise.all([remote.stat(target), remote.stat(partPath)])
+    if (part === undefined)
+      throw new UploadError('not-found', `rename ${partPath}: it is gone`, { cause: error })
     if (old === undefined) throw error
     if (old.isDirectory) {
       throw new UploadError(
