@@ -1,4 +1,4 @@
-import { UploadError } from '../core/errors.js'
+import { isRefusal, isTransient, UploadError } from '../core/errors.js'
 import { Ledger } from '../core/ledger.js'
 import type { RemoteStat } from '../core/resume.js'
 import { remember } from './decide.js'
@@ -12,53 +12,46 @@ import { verify } from './verify.js'
  *
  * @throws UploadError, JoinSpoiledPart
  */
-export async function sendBlocks({ part, task }: OpenedPart): Promise<RemoteStat> {
-  const { progress, source, record, lane, attempt } = task
-  const { ledger } = record
+export async function sendBlocks(opened: OpenedPart): Promise<RemoteStat> {
+  const { part, task } = opened
+  const { source, record, lane, attempt } = task
   const { emit, random } = attempt.world
-  const kept = ledger.acknowledged()
+  const { verify: mode } = attempt.settings
+  const kept = record.ledger.acknowledged()
+  const closed = await sendMissing(opened).catch((error: unknown) => {
+    // Servers that cannot continue a part file say so at the opening, at the first write, or at the close.
+    if (kept.length === 0 || !isRefusal(error)) throw error
+    throw new UploadError('not-verified', `this server does not continue a part file (${error.message})`, {
+      cause: error
+    })
+  })
+  const { remote } = attempt.lanes.livingOr(lane)
+  const { isDoubtful } = part
+  const { signal } = attempt
+  return verify({ remote, path: part.path, source, closed, mode, kept, isDoubtful, random, emit, signal })
+}
+
+async function sendMissing({ part, task }: OpenedPart): Promise<RemoteStat | undefined> {
+  const { progress, source, record, attempt } = task
+  const { ledger } = record
+  const { oneLane } = attempt.traits
+  const onAcknowledged = (bytes: number) => {
+    progress.sentBytes += bytes
+    attempt.world.emit({ type: 'acknowledged', file: progress.file, bytes })
+  }
   try {
-    await transfer(
-      {
-        source,
-        ledger,
-        part,
-        oneLane: attempt.traits.oneLane,
-        onAcknowledged: bytes => {
-          progress.sentBytes += bytes
-          emit({ type: 'acknowledged', file: progress.file, bytes })
-        }
-      },
-      attempt.queue
-    )
+    await transfer({ source, ledger, part, oneLane, onAcknowledged }, attempt.queue)
   } catch (error) {
     // Some servers acknowledge a short write when their disk is full: nothing that was in flight then is believed.
     if (error instanceof UploadError && error.code === 'no-space') ledger.forgetRecent(part.window)
     await part.close({ sync: false }).catch(() => undefined)
     throw error
   }
-  let closed: RemoteStat | undefined
   try {
-    closed = await part.close({ sync: attempt.settings.verify === 'full' })
+    return await part.close({ sync: attempt.settings.verify === 'full' })
   } catch (error) {
     // What a server acknowledged before it refused the close is worth nothing.
-    if (error instanceof UploadError && error.code !== 'connection-lost' && error.code !== 'stalled') {
-      remember(task, { ...record, ledger: new Ledger(source.size) })
-    }
+    if (!isTransient(error)) remember(task, { ...record, ledger: new Ledger(source.size) })
     throw error
   }
-  const { remote } = attempt.lanes.livingOr(lane)
-  const mode = attempt.settings.verify
-  return verify({
-    remote,
-    path: part.path,
-    source,
-    closed,
-    mode,
-    kept,
-    isDoubtful: part.isDoubtful,
-    random,
-    emit,
-    signal: attempt.signal
-  })
 }

@@ -62,18 +62,13 @@ async function sendAgainIfWrong(task: RecordedTask, continues: boolean): Promise
     if (error instanceof JoinSpoiledPart) {
       attempt.traits.oneLane = true
       await sendAndPublish(await startOver(task, 'this server takes one writer a file'), false)
-    } else if (error instanceof UploadError && !progress.sentAgain && isWrong(error, continues)) {
+    } else if (error instanceof UploadError && error.code === 'not-verified' && !progress.sentAgain) {
       progress.sentAgain = true
       await sendAndPublish(await startOver(task, error.message), false)
     } else {
       throw error
     }
   }
-}
-
-/** Servers that cannot continue a part file say so at the opening, at the first write, at the close, or not at all. */
-function isWrong(error: UploadError, continues: boolean): boolean {
-  return error.code === 'not-verified' || (continues && isRefusal(error))
 }
 
 async function sendAndPublish(task: RecordedTask, continues: boolean): Promise<void> {
