@@ -62,10 +62,10 @@ describe('acknowledging', () => {
     expect(ledger.recent()).toEqual([1, 0])
   })
 
-  test('remembers the order of the latest 64 only', () => {
-    const all = Array.from({ length: 100 }, (_, index) => 99 - index)
-    const ledger = ledgerOf(100 * MIB, ...all)
-    expect(ledger.recent()).toEqual(all.slice(36))
+  test('remembers the order of the latest 128 only', () => {
+    const all = Array.from({ length: 200 }, (_, index) => 199 - index)
+    const ledger = ledgerOf(200 * MIB, ...all)
+    expect(ledger.recent()).toEqual(all.slice(72))
     expect(ledger.complete()).toBe(true)
   })
 
@@ -191,7 +191,7 @@ describe('after any sequence of acknowledging and forgetting', () => {
           const end = last === undefined ? 0 : blockRange(size, last).offset + blockRange(size, last).length
           expect(ledger.acknowledgedEnd()).toBe(end)
           const recent = ledger.recent()
-          expect(recent.length).toBeLessThanOrEqual(64)
+          expect(recent.length).toBeLessThanOrEqual(128)
           expect(new Set(recent).size).toBe(recent.length)
           expect(recent.filter(block => ledger.digestOf(block) === undefined)).toEqual([])
         }

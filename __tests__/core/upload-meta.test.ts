@@ -60,12 +60,12 @@ describe('a record that comes back', () => {
   })
 
   test('keeps the order of the recent blocks', () => {
-    const order = Array.from({ length: 90 }, (_, index) => (index * 37) % 100)
-    const ledger = ledgerOf(100 * MIB, ...order)
+    const order = Array.from({ length: 190 }, (_, index) => (index * 37) % 200)
+    const ledger = ledgerOf(200 * MIB, ...order)
     const restored = roundTrip(
-      metaOf({ partId: '00c0ffee', identity: { ...identity, size: 100 * MIB }, ledger })
+      metaOf({ partId: '00c0ffee', identity: { ...identity, size: 200 * MIB }, ledger })
     )
-    expect(restored.records.get('name 0')?.ledger.recent()).toEqual(order.slice(-64))
+    expect(restored.records.get('name 0')?.ledger.recent()).toEqual(order.slice(-128))
     expect(restored.records.get('name 0')?.ledger.acknowledged()).toEqual(ledger.acknowledged())
   })
 
