@@ -4,7 +4,7 @@ import type { ReadAnswer, ReadRequest } from './read-worker.mjs'
 
 /** Bytes of one slot of the shared memory: the longest slice. */
 export const SLOT_LENGTH = 512 * 1024
-const SLOTS = 16
+const SLOTS = 8
 const MOST_WORKERS = 4
 
 type Read = Omit<ReadRequest, 'id' | 'stream'>
