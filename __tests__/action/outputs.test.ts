@@ -21,9 +21,9 @@ test('tell counts, bytes and each file', () => {
   })
   const common = { size: 1000, sentBytes: 1000, reusedBytes: 0 }
   expect(JSON.parse(files)).toEqual([
-    { ...common, local: '/work/a', remote: 'a', status: 'uploaded', sha256: SHA256 },
-    { ...common, local: '/work/b', remote: 'b', status: 'uploaded', sentBytes: 600, reusedBytes: 400 },
-    { ...common, local: '/work/c', remote: 'c', status: 'skipped', sentBytes: 0 }
+    { ...common, local: '/project/a', remote: 'a', status: 'uploaded', sha256: SHA256 },
+    { ...common, local: '/project/b', remote: 'b', status: 'uploaded', sentBytes: 600, reusedBytes: 400 },
+    { ...common, local: '/project/c', remote: 'c', status: 'skipped', sentBytes: 0 }
   ])
 })
 

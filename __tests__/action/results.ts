@@ -3,7 +3,7 @@ import type { PlannedFile } from '../../src/core/plan.js'
 import type { FileResult } from '../../src/core/report.js'
 
 export function file(remote: string, size = 1000): PlannedFile {
-  return { local: `/work/${remote}`, remote, size }
+  return { local: `/project/${remote}`, remote, size }
 }
 
 /** All of the file was sent in one second. */

@@ -32,8 +32,8 @@ describe('the remote path', () => {
     { remotePath: '~', place: ['app.zip'], remote: '~/app.zip' },
     { remotePath: 'with space', place: ['ä', 'b\\c'], remote: 'with space/ä/b\\c' }
   ])('of $place below $remotePath is $remote', ({ remotePath, place, remote }) => {
-    const file = { local: '/work/file', place, size: 7 }
-    expect(planUpload([file], remotePath)).toEqual([{ local: '/work/file', remote, size: 7 }])
+    const file = { local: '/project/file', place, size: 7 }
+    expect(planUpload([file], remotePath)).toEqual([{ local: '/project/file', remote, size: 7 }])
   })
 })
 
@@ -48,19 +48,24 @@ describe('a plan', () => {
   })
 
   test('holds a file once that matched twice', () => {
-    const file = matched('/work/app.zip', 'app.zip')
+    const file = matched('/project/app.zip', 'app.zip')
     expect(planUpload([file, { ...file }], '.')).toHaveLength(1)
   })
 
   test('sends one local file to two places when it is told to', () => {
-    const files = [matched('/work/app.zip', 'v1', 'app.zip'), matched('/work/app.zip', 'latest', 'app.zip')]
+    const files = [
+      matched('/project/app.zip', 'v1', 'app.zip'),
+      matched('/project/app.zip', 'latest', 'app.zip')
+    ]
     expect(planUpload(files, '.').map(({ remote }) => remote)).toEqual(['latest/app.zip', 'v1/app.zip'])
   })
 
   test('refuses two local files for one remote path, and names all three', () => {
-    const files = [matched('/work/a/app.zip', 'app.zip'), matched('/work/b/app.zip', 'app.zip')]
+    const files = [matched('/project/a/app.zip', 'app.zip'), matched('/project/b/app.zip', 'app.zip')]
     expect(outcome(files, 'up')).toBe('invalid-input')
-    expect(() => planUpload(files, 'up')).toThrow(/\/work\/a\/app\.zip .*\/work\/b\/app\.zip .*up\/app\.zip/)
+    expect(() => planUpload(files, 'up')).toThrow(
+      /\/project\/a\/app\.zip .*\/project\/b\/app\.zip .*up\/app\.zip/
+    )
   })
 
   test.each([
@@ -108,7 +113,7 @@ describe('for any files', () => {
   const place = fc.array(part, { minLength: 1, maxLength: 4 })
   const matches = fc
     .array(fc.record({ place, origin: fc.nat(9), size: fc.nat() }), { maxLength: 8 })
-    .map(files => files.map(({ place, origin, size }) => ({ local: `/work/${origin}`, place, size })))
+    .map(files => files.map(({ place, origin, size }) => ({ local: `/project/${origin}`, place, size })))
     .map(files => files.filter((file, at) => files.findIndex(({ local }) => local === file.local) === at))
   const remotePath = fc.oneof(
     fc.constantFrom('.', './', '/', '..', '../..', 'a', '/a', 'a//b/./c/', '/srv/../www', '././a'),
@@ -152,7 +157,7 @@ describe('for any files', () => {
   test('no file leaves the remote path, nor changes between absolute and relative', () => {
     fc.assert(
       fc.property(place, remotePath, (parts, base) => {
-        const [file] = planUpload([{ local: '/work/file', place: parts, size: 1 }], base)
+        const [file] = planUpload([{ local: '/project/file', place: parts, size: 1 }], base)
         const remote = file?.remote ?? ''
         expect(posix.relative(base, remote).split('/')).toEqual(parts)
         expect(posix.isAbsolute(remote)).toBe(posix.isAbsolute(base))

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals'
 import { type FileResult, totalsOf } from '../../src/core/report.js'
 
 function result(status: FileResult['status'], size: number, rest: Partial<FileResult> = {}): FileResult {
-  const file = { local: `/work/${status}`, remote: status, size }
+  const file = { local: `/project/${status}`, remote: status, size }
   return { file, status, sentBytes: 0, reusedBytes: 0, elapsedMs: 1, ...rest }
 }
 

@@ -100,7 +100,7 @@ export class MemoryWorld {
 
   plan(names?: readonly string[]): PlannedFile[] {
     return [...this.disk.files].flatMap(([local, { bytes }]) => {
-      const name = local.slice('/work/'.length)
+      const name = local.slice('/project/'.length)
       if (names?.includes(name) === false) return []
       return [{ local, remote: remoteOf(name), size: bytes.length }]
     })
@@ -236,5 +236,5 @@ export function remoteOf(name: string): string {
 }
 
 export function localOf(name: string): string {
-  return `/work/${name}`
+  return `/project/${name}`
 }
