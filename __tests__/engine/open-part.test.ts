@@ -76,6 +76,23 @@ describe.each(['empties', 'zeroes'] as const)('a server that %s a file on openin
   })
 })
 
+test('a rename that comes late does not publish what a later attempt emptied', async () => {
+  const world = new MemoryWorld({ reopen: 'empties', lateMs: 60_000, latencyMs: 5 })
+  world.watchesLedger = false
+  world.put('app.zip', bytesOf(1, MIB))
+  // The rename is on its way when the line is cut; the part file that was emptied cannot be removed at once.
+  let closes = 0
+  world.server.onRequest = ({ operation }) => {
+    if (operation === 'close' && closes++ === 0) world.clock.after(6, () => world.server.cutAll())
+  }
+  world.server.faults.push({ on: 'remove', then: 'connection-lost' })
+  const outcome = await world.run()
+  expect(resultOf(outcome, 'app.zip').status).toBe('uploaded')
+  await world.clock.untilQuiet()
+  expect(world.isInPlace('app.zip')).toBe(true)
+  world.checkPromises(outcome.report)
+})
+
 describe('a part file with other bytes', () => {
   test('in its first block is sent anew', async () => {
     const world = await interrupted()

@@ -29,7 +29,7 @@ export async function reopenPart(task: RecordedTask): Promise<OpenedPart> {
   let current = task
   let handle: RemoteFile
   try {
-    current = await renameIfRebuilt(task)
+    current = await giveNewId(task)
     handle = await task.lane.remote.reopen(pathOf(current))
   } catch (error) {
     if (!isRefusal(error)) throw error
@@ -44,14 +44,22 @@ export async function reopenPart(task: RecordedTask): Promise<OpenedPart> {
 }
 
 /**
- * Gives the part file a new id before it gets bytes that a saved state does not know of. If that state came back, it
- * would claim blocks that were written over since; so it finds no part file.
+ * Gives the part file a new id where an old name could do harm: before it gets bytes that a saved state does not know
+ * of (if that state came back, it would claim blocks that were written over since); and where the rename to the target
+ * may still be on its way (a server that empties a file when it is opened again would publish it empty).
  */
-async function renameIfRebuilt(task: RecordedTask): Promise<RecordedTask> {
+async function giveNewId(task: RecordedTask): Promise<RecordedTask> {
   const { record, lane, attempt } = task
-  if (record.rebuilt !== true) return task
-  const renamed = { ...task, record: { ...record, partId: attempt.world.newId(), rebuilt: undefined } }
-  await lane.remote.rename(pathOf(task), pathOf(renamed))
+  if (record.rebuilt !== true && record.publishing !== true) return task
+  const partId = attempt.world.newId()
+  const renamed = { ...task, record: { ...record, partId, rebuilt: undefined, publishing: undefined } }
+  try {
+    await lane.remote.rename(pathOf(task), pathOf(renamed))
+  } catch (error) {
+    // A server that refuses this rename refuses the late one, too.
+    if (record.rebuilt === true || !isRefusal(error)) throw error
+    return task
+  }
   remember(task, renamed.record)
   return renamed
 }
