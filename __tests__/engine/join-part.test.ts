@@ -37,8 +37,13 @@ async function open({ canBeRead = true, ...traits }: Partial<ServerTraits> & { c
   server.log.length = 0
   const partFile = new PartFile(PATH, new Lane(home), handle, Promise.resolve(canBeRead))
   const remote = await clock.until(server.connect(new AbortController().signal))
-  const join = () => clock.until(joinPart(remote, partFile, ledger, source))
-  return { clock, server, part, ledger, acknowledge, remote, join }
+  const sample = { offset: 2 * MIB, length: 64 * 1024 }
+  const join = async () => {
+    const { handle, proven } = await clock.until(joinPart(remote, partFile, sample, source))
+    await clock.until(proven)
+    return handle
+  }
+  return { clock, server, part, partFile, ledger, acknowledge, remote, join }
 }
 
 test('opens another writer that changes nothing', async () => {
@@ -52,12 +57,12 @@ test('opens another writer that changes nothing', async () => {
 })
 
 test.each(['empties', 'zeroes'] as const)(
-  'finds out that a server %s the file, and leaves no handle open',
+  'finds out that a server %s the file, and leaves no reader open',
   async reopen => {
     const { clock, remote, join } = await open({ reopen })
     await expect(join()).rejects.toBeInstanceOf(JoinSpoiledPart)
     await clock.untilQuiet()
-    expect(remote.openFiles.size).toBe(0)
+    expect([...remote.openFiles].filter(({ writable }) => !writable)).toEqual([])
   }
 )
 
@@ -85,7 +90,7 @@ describe('a refusal', () => {
     server.faults.push({ on: 'openForReading', then: 'permission' })
     await expect(join()).rejects.toBeInstanceOf(JoinSpoiledPart)
     await clock.untilQuiet()
-    expect(remote.openFiles.size).toBe(0)
+    expect([...remote.openFiles].filter(({ writable }) => !writable)).toEqual([])
   })
 
   test('of a second writer: the file is as it was', async () => {
@@ -95,6 +100,13 @@ describe('a refusal', () => {
     expect(sameBytes(part.bytes, bytes.subarray(0, 3 * MIB))).toBe(true)
     await clock.untilQuiet()
     expect(remote.openFiles.size).toBe(0)
+  })
+
+  test('of the whole session while it reads: it may be spoiled, which nobody knows', async () => {
+    const { server, join, partFile } = await open()
+    server.faults.push({ on: 'read', then: 'cut' })
+    await expect(join()).rejects.toMatchObject({ code: 'connection-lost' })
+    expect(partFile.isDoubtful).toBe(true)
   })
 
   test('to read what was opened: it may be spoiled', async () => {

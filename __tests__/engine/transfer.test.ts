@@ -55,7 +55,7 @@ async function open({
   const run = () => clock.until(transfer(task, queue))
   const sentBytes = () => acknowledged
   const writers = () => new Set(server.requests('write').map(({ session }) => session))
-  return { clock, server, disk, bytes, ledger, part, queue, run, sentBytes, writers }
+  return { clock, server, disk, bytes, ledger, part, queue, home, run, sentBytes, writers }
 }
 
 describe.each([1, 3])('over %i lanes', lanes => {
@@ -89,8 +89,8 @@ describe.each([1, 3])('over %i lanes', lanes => {
   })
 
   test('has nothing in flight when it throws, and keeps what was acknowledged', async () => {
-    const { clock, server, bytes, ledger, run } = await open({ lanes, jitterMs: 100 })
-    server.faults.push({ on: 'write', afterBytes: 4 * MIB, then: 'permission' })
+    const { clock, server, bytes, ledger, home, run } = await open({ lanes, jitterMs: 100 })
+    server.faults.push({ on: 'write', session: home.number, afterBytes: 1.5 * MIB, then: 'permission' })
     await expect(run()).rejects.toMatchObject({ code: 'permission' })
     const asked = server.requests('write').length
     const known = ledger.acknowledged()

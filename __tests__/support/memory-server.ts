@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { ByteRange } from '../../src/core/blocks.js'
 import { toUploadError, UploadError, type ErrorCode } from '../../src/core/errors.js'
 import type { RemoteStat } from '../../src/core/resume.js'
-import type { Remote, RemoteEntry, RemoteFile } from '../../src/engine/ports.js'
+import type { LoginTurn, Remote, RemoteEntry, RemoteFile } from '../../src/engine/ports.js'
 import { randomOf } from './memory-bytes.js'
 import type { MemoryClock } from './memory-clock.js'
 
@@ -175,7 +175,7 @@ export class MemoryServer {
     this.random = randomOf(this.traits.seed)
   }
 
-  readonly connect = (signal: AbortSignal, onLogin?: () => void): Promise<MemorySession> =>
+  readonly connect = (signal: AbortSignal, turn: LoginTurn = {}): Promise<MemorySession> =>
     new Promise((resolve, reject) => {
       const stop = () => {
         cancel()
@@ -188,8 +188,11 @@ export class MemoryServer {
         if (fault === undefined) {
           const session = new MemorySession(this, number)
           this.sessions.push(session)
-          onLogin?.()
-          this.clock.after(1, () => resolve(session))
+          turn.onReached?.()
+          void (turn.mayLogIn ?? Promise.resolve()).then(() => {
+            turn.onLoggedIn?.()
+            this.clock.after(1, () => resolve(session))
+          })
         } else {
           const code = isCode(fault.then) ? fault.then : 'connection-lost'
           reject(new UploadError(code, 'connect: refused'))

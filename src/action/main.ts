@@ -101,7 +101,7 @@ async function uploadFiles(
 
   const readers = new ReaderPool()
   const world: World = {
-    connect: (stop, onHostProven) => connect(connection, stop, onHostProven),
+    connect: (stop, turn) => connect(connection, stop, turn),
     openSource: file => openLocalSource(file, readers),
     clock,
     random: Math.random,

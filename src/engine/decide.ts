@@ -4,7 +4,8 @@ import { partPath, type Identity } from '../core/identity.js'
 import { Ledger } from '../core/ledger.js'
 import { decideResume, type RemoteStat, type ResumeDecision, type UploadRecord } from '../core/resume.js'
 import type { FileTask, RecordedTask } from './file-progress.js'
-import type { Source } from './ports.js'
+import type { PlannedFile } from '../core/plan.js'
+import { drain } from './drain.js'
 import { keepMatchingBlocks } from './prove.js'
 import { tailOf } from './verify.js'
 
@@ -14,21 +15,33 @@ export interface Decided {
 }
 
 /**
- * Looks at what an earlier attempt left, here and on the server, and decides how the upload goes on. Blocks that
- * today's local file does not have are gone from the ledger then, and a part file of no more use from the server.
+ * Leaves only those blocks of an earlier attempt in the record that today's local file still has. Returns what this
+ * file is told from others by.
+ *
+ * @throws UploadError when it cannot be read.
+ */
+export async function proveLocally({ progress, source, attempt }: Omit<FileTask, 'lane'>): Promise<Identity> {
+  const { record } = progress
+  if (record?.identity.size === source.size && progress.provenMtimeMs !== source.mtimeMs) {
+    const isRebuilt = await keepMatchingBlocks(record.ledger, source, attempt.signal)
+    progress.provenMtimeMs = source.mtimeMs
+    if (isRebuilt) progress.record = { ...record, rebuilt: true }
+  }
+  const { size, mtimeMs } = source
+  return { size, mtimeMs, tail: blockCount(size) > 1 ? await source.digest(tailOf(size)) : undefined }
+}
+
+/**
+ * Looks at what an earlier attempt left on the server, and decides how the upload goes on; the record was proven
+ * before. A part file of no more use is gone from the server then.
  *
  * @throws UploadError `wrong-type` when the target is a directory.
  */
-export async function decide(task: FileTask): Promise<Decided> {
-  const { progress, source, attempt } = task
-  const { file } = progress
-  const record = await proveLocally(task)
+export async function decide(task: FileTask, identity: Identity): Promise<Decided> {
+  const { progress, attempt } = task
+  const { file, record } = progress
   const { part, target } = await lookAtServer(task)
-  if (target?.isDirectory === true) {
-    const doing = `upload ${file.local} to ${file.remote}`
-    throw new UploadError('wrong-type', `${doing}: a directory of that name is in its place`)
-  }
-  const identity = await identityOf(source)
+  refuseDirectory(file, target)
   const decision = decideResume({ identity, verify: attempt.settings.verify, record, part, target })
   const kept = decision.action === 'start' ? 0 : (record?.ledger.acknowledgedBytes() ?? 0)
   const isFirst = progress.startedMs === undefined
@@ -42,6 +55,13 @@ export async function decide(task: FileTask): Promise<Decided> {
     return { decision, task: begun }
   }
   return { decision, task: { ...task, record: remember(task, { ...record, identity }) } }
+}
+
+/** @throws UploadError `wrong-type` when a directory is where the file is to be. */
+export function refuseDirectory(file: PlannedFile, target: RemoteStat | undefined): void {
+  if (target?.isDirectory !== true) return
+  const doing = `upload ${file.local} to ${file.remote}`
+  throw new UploadError('wrong-type', `${doing}: a directory of that name is in its place`)
 }
 
 /** Gives the upload up that was begun last, and begins it anew with a part file of its own. */
@@ -67,38 +87,24 @@ function begin(task: FileTask, identity: Identity): RecordedTask {
   return { ...task, record: remember(task, record) }
 }
 
-/** Leaves only blocks in the ledger that today's local file still has. */
-async function proveLocally(task: FileTask): Promise<UploadRecord | undefined> {
-  const { progress, source, attempt } = task
-  const { record } = progress
-  if (record?.identity.size !== source.size || progress.provenMtimeMs === source.mtimeMs) return record
-  const isRebuilt = await keepMatchingBlocks(record.ledger, source, attempt.signal)
-  progress.provenMtimeMs = source.mtimeMs
-  return isRebuilt ? remember(task, { ...record, rebuilt: true }) : record
-}
-
 interface Found {
   readonly part?: RemoteStat | undefined
   readonly target?: RemoteStat | undefined
 }
 
-/** A small file without a record is sent without a look: a directory in its place shows when it is renamed. */
+/** Without a record there is nothing to look for. */
 async function lookAtServer({ progress, lane }: FileTask): Promise<Found> {
   const { file, record } = progress
-  if (record === undefined && blockCount(file.size) <= 1) return {}
-  const [part, target] = await Promise.all([
-    record === undefined ? undefined : lane.remote.stat(partPath(file.remote, record.partId)),
+  if (record === undefined) return {}
+  const [part, target] = await drain([
+    lane.remote.stat(partPath(file.remote, record.partId)),
     lane.remote.stat(file.remote)
   ])
   return { part, target }
 }
 
-async function identityOf(source: Source): Promise<Identity> {
-  const { size, mtimeMs } = source
-  return { size, mtimeMs, tail: blockCount(size) > 1 ? await source.digest(tailOf(size)) : undefined }
-}
-
-async function discard({ progress, lane }: FileTask, record: UploadRecord): Promise<void> {
+/** Removes the record's part file. @throws UploadError `connection-lost` or `stalled`. */
+export async function discard({ progress, lane }: FileTask, record: UploadRecord): Promise<void> {
   await lane.remote.remove(partPath(progress.file.remote, record.partId)).catch((error: unknown) => {
     if (isTransient(error)) throw error
   })

@@ -27,6 +27,24 @@ export class Directories {
     }
   }
 
+  /**
+   * Creates a file in the directory: at once, and where it turns out to be missing, again when it is made.
+   *
+   * @throws UploadError what `create` says, or why the directory cannot be made.
+   */
+  async within<T>(remote: Remote, directory: string | undefined, create: () => Promise<T>): Promise<T> {
+    if (directory === undefined) return create()
+    if (this.known.has(directory)) {
+      await this.ensure(remote, directory)
+      return create()
+    }
+    const [made, early] = await Promise.allSettled([this.ensure(remote, directory), create()])
+    if (early.status === 'fulfilled') return early.value
+    if (made.status === 'rejected') throw made.reason
+    if (isTransient(early.reason)) throw early.reason
+    return create()
+  }
+
   private async makeIfMissing(remote: Remote, directory: string): Promise<void> {
     if (await isDirectory(remote, directory)) return
     await this.ensure(remote, parentOf(directory))

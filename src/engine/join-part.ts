@@ -1,47 +1,70 @@
-import { blockRange } from '../core/blocks.js'
+import type { ByteRange } from '../core/blocks.js'
 import { isTransient, UploadError } from '../core/errors.js'
-import type { Ledger } from '../core/ledger.js'
 import type { PartFile } from './part-file.js'
 import type { Remote, RemoteFile, Source } from './ports.js'
 import { holdsSameBytes } from './same-bytes.js'
-
-const SAMPLE = 64 * 1024
 
 /** Opening a part file for a second writer destroyed, or may have destroyed, what the first had written. */
 export class JoinSpoiledPart extends Error {
   override readonly name = 'JoinSpoiledPart'
 }
 
+export interface Joined {
+  readonly handle: RemoteFile
+  /**
+   * Resolves when the opening is known to have changed nothing; until then nothing counts that was written through the
+   * handle. Rejects with JoinSpoiledPart, or an UploadError when the session ended before.
+   */
+  readonly proven: Promise<void>
+}
+
 /**
- * Opens the part file once more, for another lane, and proves with the latest acknowledged block that this changed
- * nothing: some servers empty a file that is opened for writing, and say OK.
+ * Opens the part file once more, for another lane, and proves with a sample of what had been acknowledged before that
+ * this changed nothing: some servers empty a file that is opened for writing, and say OK.
  *
  * @throws UploadError when the server refuses a second writer, or to read; the file is as it was.
- * @throws JoinSpoiledPart
  */
 export async function joinPart(
   remote: Remote,
   part: PartFile,
-  ledger: Ledger,
+  sample: ByteRange,
   source: Source
-): Promise<RemoteFile> {
+): Promise<Joined> {
   const { path } = part
   if (!(await part.canBeRead)) throw new UploadError('permission', `read ${path}: not permitted`)
-  // Chosen before the opening: what is acknowledged afterwards says nothing of the harm.
-  const { offset, length } = blockRange(ledger.fileSize, ledger.recent().at(-1) ?? 0)
-  const sample = { offset, length: Math.min(length, SAMPLE) }
-  const [reading, writing] = await Promise.allSettled([remote.openForReading(path), remote.reopen(path)])
-  const reader = reading.status === 'fulfilled' ? reading.value : undefined
+  const reading = remote.openForReading(path)
+  reading.catch(() => undefined)
+  let handle: RemoteFile
   try {
-    if (writing.status === 'rejected') {
-      if (isTransient(writing.reason)) part.isDoubtful = true
-      throw writing.reason
-    }
-    const same = reader !== undefined && (await holdsSameBytes(reader, source, [sample]).catch(() => false))
-    if (same) return writing.value
-    writing.value.close().catch(() => undefined)
-    throw new JoinSpoiledPart(path)
-  } finally {
-    reader?.close().catch(() => undefined)
+    handle = await remote.reopen(path)
+  } catch (error) {
+    if (isTransient(error)) part.isDoubtful = true
+    void reading.then(closeQuietly, () => undefined)
+    throw error
   }
+  const proven = prove(part, reading, sample, source)
+  proven.catch(() => undefined)
+  return { handle, proven }
+}
+
+async function prove(
+  part: PartFile,
+  reading: Promise<RemoteFile>,
+  sample: ByteRange,
+  source: Source
+): Promise<void> {
+  let same: boolean
+  try {
+    const reader = await reading
+    same = await holdsSameBytes(reader, source, [sample]).finally(() => closeQuietly(reader))
+  } catch (error) {
+    if (!isTransient(error)) throw new JoinSpoiledPart(part.path, { cause: error })
+    part.isDoubtful = true
+    throw error
+  }
+  if (!same) throw new JoinSpoiledPart(part.path)
+}
+
+function closeQuietly(file: RemoteFile): void {
+  file.close().catch(() => undefined)
 }

@@ -1,7 +1,7 @@
 import { isTransient, toUploadError, UploadError } from '../core/errors.js'
 import { formatCount } from '../core/quantities.js'
 import { Lane } from './lane.js'
-import type { Connect, Emit } from './ports.js'
+import type { Connect, Emit, LoginTurn } from './ports.js'
 import type { BlockQueue } from './block-queue.js'
 
 /** Small files on their way over one lane at once. */
@@ -21,51 +21,47 @@ export class Lanes {
   private readonly live = new Set<Lane>()
   private joining = 0
   private refused = false
+  /** The first is still connecting. */
+  private opening = true
   private readonly ending = new AbortController()
-  private lastEnd: UploadError | undefined
+  private lastEnd = new UploadError('connection-lost', 'the connection is closed')
   private readonly waiting: (() => void)[] = []
 
   private constructor(private readonly settings: LanesSettings) {}
 
   /**
-   * Connects the first lane and, in the background, once it has proven the host, the others, until there are `wanted`.
-   * These are a few round trips behind: when the first login is refused, they have not tried theirs. One of them that is
-   * refused means fewer lanes, not a failure.
-   *
-   * @throws UploadError as `Connect` does, for the first.
+   * Connects the first lane in the background and, once the host answers, the others, until there are `wanted`. They log
+   * in when the first has: what is refused once is not tried again at once. One of them that is refused means fewer
+   * lanes, not a failure.
    */
-  static async open(settings: LanesSettings, wanted: number): Promise<Lanes> {
+  static open(settings: LanesSettings, wanted: number): Lanes {
     const lanes = new Lanes(settings)
-    const count = Math.min(wanted, settings.connections)
-    try {
-      await lanes.join(() => lanes.grow(count))
-    } catch (error) {
-      lanes.close()
-      throw error
-    }
-    lanes.grow(count)
+    void lanes.start(Math.min(wanted, settings.connections))
     return lanes
   }
 
   /**
-   * Takes the lane with the fewest files for one more, as soon as one has room for it. Give it back with `release`.
+   * Uploads a file over the lane with the fewest of them, as soon as one has room for it.
    *
-   * @throws UploadError why the last lane ended, when there is none.
+   * @throws UploadError `failure`, when there is no lane; what `upload` threw.
    */
-  async take(): Promise<Lane> {
-    for (;;) {
-      const lane = this.least()
-      if (lane.files < Math.min(FILES_PER_LANE, lane.remote.maxOpenFiles)) {
-        lane.files++
-        return lane
-      }
-      await new Promise<void>(resolve => this.waiting.push(resolve))
+  async use<T>(upload: (lane: Lane) => Promise<T>): Promise<T> {
+    const lane = await this.take()
+    try {
+      return await upload(lane)
+    } catch (error) {
+      // Some servers report a lost connection in an answer: whatever it is, this session is not used again.
+      if (isTransient(error)) lane.remote.close()
+      throw error
+    } finally {
+      lane.files--
+      this.waiting.shift()?.()
     }
   }
 
-  release(lane: Lane): void {
-    lane.files--
-    this.waiting.shift()?.()
+  /** Why there is no lane any more; `undefined` while there is one, or the first is being opened. */
+  get failure(): UploadError | undefined {
+    return this.opening || this.live.size > 0 ? undefined : this.lastEnd
   }
 
   private get closed(): boolean {
@@ -85,35 +81,60 @@ export class Lanes {
   private least(): Lane {
     let least: Lane | undefined
     for (const lane of this.live) if (least === undefined || lane.files < least.files) least = lane
-    if (least === undefined)
-      throw this.lastEnd ?? new UploadError('connection-lost', 'the connection is closed')
+    if (least === undefined) throw this.lastEnd
     return least
   }
 
-  private grow(count: number): void {
-    while (!this.refused && !this.closed && this.live.size + this.joining < count) {
-      this.join().catch((error: unknown) => this.noteRefusal(error))
+  private async take(): Promise<Lane> {
+    for (;;) {
+      const lane = this.opening ? undefined : this.least()
+      if (lane !== undefined && lane.files < Math.min(FILES_PER_LANE, lane.remote.maxOpenFiles)) {
+        lane.files++
+        return lane
+      }
+      await new Promise<void>(resolve => this.waiting.push(resolve))
     }
   }
 
-  private async join(onHostProven?: () => void): Promise<void> {
+  private async start(count: number): Promise<void> {
+    let logIn: () => void = () => undefined
+    const mayLogIn = new Promise<void>(resolve => (logIn = resolve))
+    try {
+      await this.join({ onReached: () => this.grow(count, { mayLogIn }), onLoggedIn: logIn })
+      this.grow(count)
+    } catch (error) {
+      this.lastEnd = toUploadError(error, 'connection-lost', 'connect')
+      this.close()
+      this.opening = false
+      this.wakeAll()
+    }
+  }
+
+  private grow(count: number, turn: LoginTurn = {}): void {
+    while (!this.refused && !this.closed && this.live.size + this.joining < count) {
+      this.join(turn).catch((error: unknown) => this.noteRefusal(error))
+    }
+  }
+
+  private async join(turn: LoginTurn): Promise<void> {
     this.joining++
     try {
-      await this.connect(onHostProven)
+      await this.connect(turn)
     } finally {
       this.joining--
     }
   }
 
-  private async connect(onHostProven?: () => void): Promise<void> {
+  private async connect(turn: LoginTurn): Promise<void> {
     const { connect, signal, queue, emit } = this.settings
-    const remote = await connect(AbortSignal.any([signal, this.ending.signal]), onHostProven)
+    const remote = await connect(AbortSignal.any([signal, this.ending.signal]), turn)
     if (this.closed) {
       remote.close()
       return
     }
     const lane = new Lane(remote)
     this.live.add(lane)
+    this.opening = false
     this.wakeAll()
     void remote.ended.then(error => this.leave(lane, error))
     emit({ type: 'connected', lanes: this.live.size })

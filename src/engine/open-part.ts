@@ -1,6 +1,8 @@
 import { isRefusal } from '../core/errors.js'
 import { partPath } from '../core/identity.js'
-import { remember, startOver } from './decide.js'
+import { parentOf } from '../core/plan.js'
+import { discard, refuseDirectory, remember, startOver } from './decide.js'
+import { drain } from './drain.js'
 import type { RecordedTask } from './file-progress.js'
 import type { Lane } from './lane.js'
 import { PartFile } from './part-file.js'
@@ -12,11 +14,21 @@ export interface OpenedPart {
   readonly task: RecordedTask
 }
 
-/** Begins an empty part file. @throws UploadError */
+/** Begins an empty part file. @throws UploadError `wrong-type` when the target is a directory. */
 export async function createPart(task: RecordedTask): Promise<OpenedPart> {
-  const { lane, source, attempt } = task
-  const handle = await lane.remote.create(pathOf(task), attempt.settings.fileMode ?? source.mode)
-  return opened(task, handle)
+  const { progress, lane, source, record, attempt } = task
+  const { file } = progress
+  const create = () => lane.remote.create(pathOf(task), attempt.settings.fileMode ?? source.mode)
+  const [created, looked] = await Promise.allSettled([
+    attempt.directories.within(lane.remote, parentOf(file.remote), create),
+    lane.remote.stat(file.remote).then(target => refuseDirectory(file, target))
+  ])
+  if (created.status === 'rejected') throw created.reason
+  if (looked.status === 'rejected') {
+    await drain([created.value.close(), discard(task, record)])
+    throw looked.reason
+  }
+  return opened(task, created.value)
 }
 
 /**

@@ -24,7 +24,7 @@ export class PartFile {
     return this.handles.get(lane)
   }
 
-  /** `handle` was opened by the lane and is proven to write into the same file. */
+  /** `handle` was opened by the lane, which writes through it from now on. */
   join(lane: Lane, handle: RemoteFile): void {
     this.handles.set(lane, handle)
   }

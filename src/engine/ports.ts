@@ -92,8 +92,17 @@ export interface RemoteFile {
   close(): Promise<void>
 }
 
-/** Opens a session: connects, proves the host and calls `onHostProven`, logs in. */
-export type Connect = (signal: AbortSignal, onHostProven?: () => void) => Promise<Remote>
+/** How sessions that are opened at the same time wait for each other. */
+export interface LoginTurn {
+  /** The host answers; it is not proven yet. */
+  readonly onReached?: () => void
+  readonly onLoggedIn?: () => void
+  /** The login, not what comes before it, waits for this. */
+  readonly mayLogIn?: Promise<void>
+}
+
+/** Opens a session: connects, proves the host, logs in. */
+export type Connect = (signal: AbortSignal, turn?: LoginTurn) => Promise<Remote>
 
 /** Keeps `.upload.meta` between attempts. A store has no failure that matters: it reports trouble itself, once. */
 export interface StateStore {

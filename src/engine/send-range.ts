@@ -12,7 +12,12 @@ export interface RangeTask {
   /** Of the lane's session. */
   readonly handle: RemoteFile
   readonly onAcknowledged: (bytes: number) => void
+  /** Called when the server acknowledged a first piece of the range, a short one, which is sent for this. */
+  readonly onSample?: ((sample: ByteRange) => void) | undefined
 }
+
+/** Bytes of the first piece: it needs no second round trip, whatever the line. */
+const SAMPLE = 8 * 1024
 
 /**
  * Hands the range over chunk by chunk, in order, as fast as the lane takes it. Resolves when the last chunk is handed
@@ -21,17 +26,22 @@ export interface RangeTask {
  * @throws UploadError when the source cannot be read; nothing of the range is in flight then.
  */
 export async function sendRange(task: RangeTask): Promise<() => Promise<Digest>> {
-  const { source, range, lane, handle, onAcknowledged } = task
+  const { source, range, lane, handle, onAcknowledged, onSample } = task
   const stream = source.stream(range)
   const answers: Promise<void>[] = []
   let offset = range.offset
   try {
     for await (const slice of stream.slices) {
-      for (const chunk of splitRange({ offset: 0, length: slice.length }, lane.remote.chunkSize)) {
+      const isFirst = offset === range.offset && onSample !== undefined
+      for (const chunk of chunksOf(slice, isFirst, lane.remote.chunkSize)) {
         const bytes = slice.subarray(chunk.offset, chunk.offset + chunk.length)
+        // Zeros are what a file that was emptied would show, too.
+        const sample =
+          isFirst && chunk.offset === 0 && bytes.some(byte => byte !== 0) ? range.offset : undefined
         const { acknowledged } = await lane.send(handle, bytes, offset + chunk.offset)
         const answer = acknowledged.then(() => {
           onAcknowledged(chunk.length)
+          if (sample !== undefined) onSample?.({ offset: sample, length: chunk.length })
         })
         answer.catch(() => undefined)
         answers.push(answer)
@@ -46,4 +56,12 @@ export async function sendRange(task: RangeTask): Promise<() => Promise<Digest>>
     await drain(answers)
     return stream.digest()
   }
+}
+
+function chunksOf({ length }: Uint8Array, withSample: boolean, chunkSize: number): ByteRange[] {
+  const sample = withSample ? Math.min(SAMPLE, length) : 0
+  return [
+    ...splitRange({ offset: 0, length: sample }, chunkSize),
+    ...splitRange({ offset: sample, length: length - sample }, chunkSize)
+  ]
 }

@@ -1,5 +1,6 @@
 import { UploadError } from '../core/errors.js'
 import { partPath } from '../core/identity.js'
+import { parentOf } from '../core/plan.js'
 import type { Digest } from '../core/ledger.js'
 import type { RemoteStat } from '../core/resume.js'
 import { drain } from './drain.js'
@@ -36,7 +37,8 @@ async function send(task: RecordedTask, inOrder: boolean): Promise<RemoteStat> {
   const path = partPath(progress.file.remote, record.partId)
   // Creating empties what an earlier try had written.
   record.ledger.forget(0)
-  const part = await remote.create(path, attempt.settings.fileMode ?? source.mode)
+  const create = () => remote.create(path, attempt.settings.fileMode ?? source.mode)
+  const part = await attempt.directories.within(remote, parentOf(progress.file.remote), create)
   const acknowledged = await handOver(task, part)
   const sync = () => (mode === 'full' ? part.sync() : Promise.resolve())
   let stat: RemoteStat

@@ -1,4 +1,4 @@
-import { blockRange } from '../core/blocks.js'
+import { blockRange, type ByteRange } from '../core/blocks.js'
 import { isRefusal, isTransient, toUploadError } from '../core/errors.js'
 import type { Digest, Ledger } from '../core/ledger.js'
 import type { BlockQueue, BlockSupply } from './block-queue.js'
@@ -34,12 +34,18 @@ export async function transfer(task: TransferTask, queue: BlockQueue): Promise<v
   }
 }
 
+/** Bytes of an acknowledged block that a lane reads back when it joins. */
+const SAMPLE = 64 * 1024
+
 class MissingBlocks implements BlockSupply {
   readonly done: Promise<void>
   private readonly waiting: number[]
   private readonly unfit = new Set<Lane>()
+  private readonly proofs = new Map<Lane, Promise<void>>()
   private inFlight = 0
   private failure: Error | undefined
+  /** The first piece that was acknowledged, while no block is. */
+  private firstSample: ByteRange | undefined
   private settle: () => void = () => undefined
 
   constructor(
@@ -70,23 +76,41 @@ class MissingBlocks implements BlockSupply {
       const { source, ledger, part, onAcknowledged } = this.task
       const handle = part.handleOf(lane) ?? (await this.join(lane))
       const range = blockRange(ledger.fileSize, block)
-      void this.enter(lane, block, await sendRange({ source, range, lane, handle, onAcknowledged }))
+      const onSample = this.sample === undefined ? (sample: ByteRange) => this.noteFirst(sample) : undefined
+      void this.enter(lane, block, await sendRange({ source, range, lane, handle, onAcknowledged, onSample }))
     } catch (error) {
       this.giveBack(lane, block, error)
     }
   }
 
-  /** A lane without a handle may join when there is an acknowledged block for it to read back. */
+  /** A lane without a handle may join when there is something acknowledged for it to read back. */
   private mayWrite(lane: Lane): boolean {
-    const { part, oneLane, ledger } = this.task
+    const { part, oneLane } = this.task
     if (this.unfit.has(lane)) return false
-    return part.handleOf(lane) !== undefined || (!oneLane && ledger.acknowledgedBytes() > 0)
+    return part.handleOf(lane) !== undefined || (!oneLane && this.sample !== undefined)
+  }
+
+  /** Of the latest acknowledged block, or of the first one that is under way. */
+  private get sample(): ByteRange | undefined {
+    const { ledger } = this.task
+    const latest = ledger.recent().at(-1)
+    if (latest === undefined) return this.firstSample
+    const { offset, length } = blockRange(ledger.fileSize, latest)
+    return { offset, length: Math.min(length, SAMPLE) }
+  }
+
+  private noteFirst(sample: ByteRange): void {
+    this.firstSample = sample
+    this.queue.changed()
   }
 
   private async join(lane: Lane): Promise<RemoteFile> {
-    const { part, ledger, source } = this.task
-    const handle = await joinPart(lane.remote, part, ledger, source)
+    const { part, source } = this.task
+    const { sample } = this
+    if (sample === undefined) throw new RangeError('a lane joins when there is something to read back')
+    const { handle, proven } = await joinPart(lane.remote, part, sample, source)
     part.join(lane, handle)
+    this.proofs.set(lane, proven)
     this.watch(lane)
     return handle
   }
@@ -102,7 +126,8 @@ class MissingBlocks implements BlockSupply {
     const { ledger } = this.task
     try {
       const digest = await answer()
-      const isFirst = ledger.acknowledgedBytes() === 0
+      await this.proofs.get(lane)
+      const isFirst = this.sample === undefined
       ledger.acknowledge(block, digest)
       this.inFlight--
       if (isFirst) this.queue.changed()

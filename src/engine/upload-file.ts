@@ -1,15 +1,13 @@
 import { blockCount } from '../core/blocks.js'
 import { isRefusal, UploadError } from '../core/errors.js'
-import { partPath } from '../core/identity.js'
-import { parentOf } from '../core/plan.js'
+import { partPath, type Identity } from '../core/identity.js'
 import type { RemoteStat } from '../core/resume.js'
 import { setAttributes } from './attributes.js'
 import type { Attempt } from './context.js'
-import { decide, remember, startOver } from './decide.js'
+import { decide, proveLocally, remember, startOver } from './decide.js'
 import { drain } from './drain.js'
-import type { FileProgress, RecordedTask } from './file-progress.js'
+import type { FileProgress, FileTask, RecordedTask } from './file-progress.js'
 import { JoinSpoiledPart } from './join-part.js'
-import type { Lane } from './lane.js'
 import { createPart, reopenPart } from './open-part.js'
 import { backupPath, publish } from './publish.js'
 import { holdsSameBytes } from './same-bytes.js'
@@ -22,35 +20,33 @@ import { sendWhole } from './send-whole.js'
  *
  * @throws UploadError
  */
-export async function uploadFile(
-  progress: FileProgress,
-  lane: Lane,
-  attempt: Attempt
-): Promise<'uploaded' | 'skipped'> {
+export async function uploadFile(progress: FileProgress, attempt: Attempt): Promise<'uploaded' | 'skipped'> {
   const source = await attempt.world.openSource(progress.file)
   try {
-    const { remote } = progress.file
-    const [{ decision, task }] = await drain([
-      decide({ progress, source, lane, attempt }),
-      attempt.directories.ensure(lane.remote, parentOf(remote))
-    ])
-    attempt.staleParts.look(lane.remote, remote)
-    switch (decision.action) {
-      case 'skip':
-        return 'skipped'
-      case 'confirm':
-        if (!(await wasPublished(task))) {
-          await sendAgainIfWrong(await startOver(task, 'its rename did not happen'), false)
-        }
-        break
-      case 'start':
-      case 'continue':
-        await sendAgainIfWrong(task, decision.action === 'continue')
-    }
-    return 'uploaded'
+    // Before a lane is taken: the first may still be connecting.
+    const identity = await proveLocally({ progress, source, attempt })
+    return await attempt.lanes.use(lane => uploadOver({ progress, source, lane, attempt }, identity))
   } finally {
     await source.close()
   }
+}
+
+async function uploadOver(file: FileTask, identity: Identity): Promise<'uploaded' | 'skipped'> {
+  const { decision, task } = await decide(file, identity)
+  file.attempt.staleParts.look(file.lane.remote, file.progress.file.remote)
+  switch (decision.action) {
+    case 'skip':
+      return 'skipped'
+    case 'confirm':
+      if (!(await wasPublished(task))) {
+        await sendAgainIfWrong(await startOver(task, 'its rename did not happen'), false)
+      }
+      break
+    case 'start':
+    case 'continue':
+      await sendAgainIfWrong(task, decision.action === 'continue')
+  }
+  return 'uploaded'
 }
 
 /** What the server holds can turn out to be wrong: then all of it is sent again, once. */

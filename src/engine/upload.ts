@@ -97,7 +97,7 @@ async function attemptUpload(
   const queue = new BlockQueue()
   const { connect, emit, clock } = world
   const { connections } = settings
-  const lanes = await Lanes.open({ connect, connections, queue, emit, signal }, lanesFor(pending))
+  const lanes = Lanes.open({ connect, connections, queue, emit, signal }, lanesFor(pending))
   const staleParts = new StaleParts(clock)
   const attempt: Attempt = { world, settings, traits, lanes, queue, directories, staleParts, signal }
 
@@ -133,22 +133,17 @@ async function attemptUpload(
 async function uploadWhileLanesLive(run: Run, progress: FileProgress, attempt: Attempt): Promise<void> {
   for (;;) {
     run.signal.throwIfAborted()
-    const lane = await attempt.lanes.take()
     try {
-      run.finish(progress, await uploadFile(progress, lane, attempt))
+      run.finish(progress, await uploadFile(progress, attempt))
       return
     } catch (error) {
       run.signal.throwIfAborted()
       const failure = toUploadError(error, 'server-failure', `upload ${progress.file.local}`)
-      if (failure.code === 'no-space') throw failure
+      if (failure.code === 'no-space' || failure === attempt.lanes.failure) throw failure
       if (!isTransient(failure)) {
         run.finish(progress, 'failed', failure)
         return
       }
-      // Some servers report a lost connection in an answer: whatever it is, this session is not used again.
-      lane.remote.close()
-    } finally {
-      attempt.lanes.release(lane)
     }
   }
 }

@@ -1,13 +1,14 @@
 import { Socket } from 'node:net'
 import { Client, type ConnectConfig, type SFTPWrapper } from 'ssh2'
 import { UploadError } from '../../core/errors.js'
-import type { Remote } from '../../engine/ports.js'
-import { authMethods } from './authentication.js'
+import type { LoginTurn, Remote } from '../../engine/ports.js'
+import { authHandler, authMethods } from './authentication.js'
 import { coalesceWrites } from './coalesce-writes.js'
 import { connectionError } from './connection-errors.js'
 import { useKeyObject } from './gcm-key.js'
 import type { HostKeyPolicy } from './host-keys.js'
 import type { LoginKey } from './private-key.js'
+import { saveRoundTrips } from './save-round-trips.js'
 import { SftpSession } from './session.js'
 
 export interface ServerSettings {
@@ -47,17 +48,12 @@ const CIPHERS: NonNullable<NonNullable<ConnectConfig['algorithms']>['cipher']> =
 export async function connect(
   settings: ServerSettings,
   signal: AbortSignal,
-  onHostProven: () => void = () => undefined
+  turn: LoginTurn = {}
 ): Promise<Remote> {
   signal.throwIfAborted()
   const client = new Client()
   try {
-    const sftp = await within(
-      settings.connectTimeoutMs,
-      settings,
-      signal,
-      openSftp(client, settings, onHostProven)
-    )
+    const sftp = await within(settings.connectTimeoutMs, settings, signal, openSftp(client, settings, turn))
     return new SftpSession(client, sftp, settings)
   } catch (error) {
     // What still fails on a client that is given up is nobody's business any more.
@@ -70,7 +66,7 @@ export async function connect(
 async function openSftp(
   client: Client,
   settings: ServerSettings,
-  onHostProven: () => void
+  { onReached, onLoggedIn, mayLogIn }: LoginTurn
 ): Promise<SFTPWrapper> {
   const { host, port, username, key, password, hostKeys, keepaliveIntervalMs } = settings
   let hostKeyRefusal: UploadError | undefined
@@ -89,13 +85,14 @@ async function openSftp(
     })
   }
   client.on('handshake', () => useKeyObject(client))
-  client.once('handshake', onHostProven)
+  client.once('connect', () => onReached?.())
+  client.once('ready', () => onLoggedIn?.())
   client.connect({
     sock: openSocket(host, port),
     username,
     ...(key === undefined ? {} : { privateKey: key.key }),
     ...(password === undefined ? {} : { password, tryKeyboard: true }),
-    authHandler: authMethods(key, password),
+    authHandler: authHandler(authMethods(key, password), mayLogIn),
     // ssh2 takes a key for good unless the answer is exactly `false`.
     hostVerifier: (blob: Buffer) => {
       hostKeyRefusal = hostKeys.verify(blob)
@@ -109,6 +106,7 @@ async function openSftp(
     keepaliveInterval: keepaliveIntervalMs,
     keepaliveCountMax: KEEPALIVES_UNANSWERED
   })
+  saveRoundTrips(client)
   await ready
 
   return new Promise((resolve, reject) => {
@@ -130,10 +128,12 @@ async function openSftp(
 
 function openSocket(host: string, port: number): Socket {
   const socket = new Socket()
-  coalesceWrites(socket)
   // With Nagle's algorithm small requests wait for the acknowledgement of the one before: 35 times slower.
   socket.setNoDelay(true)
-  return socket.connect(port, host)
+  socket.connect(port, host)
+  // Not before: `connect` puts the method back that is replaced here.
+  coalesceWrites(socket)
+  return socket
 }
 
 async function within<T>(

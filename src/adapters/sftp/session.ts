@@ -2,7 +2,7 @@ import type { Client, FileEntryWithStats, InputAttributes, SFTPWrapper } from 's
 import { UploadError } from '../../core/errors.js'
 import type { RemoteStat } from '../../core/resume.js'
 import type { Remote, RemoteEntry } from '../../engine/ports.js'
-import { capabilitiesOf, type Capabilities } from './capabilities.js'
+import { Capabilities } from './capabilities.js'
 import { SftpFile } from './remote-file.js'
 import { toRemoteStat } from './remote-stat.js'
 import { remoteSha256 } from './remote-sha256.js'
@@ -34,7 +34,7 @@ export class SftpSession implements Remote {
     private readonly sftp: SFTPWrapper,
     { host, port, chunkSize, stallTimeoutMs }: SessionSettings
   ) {
-    this.capabilities = capabilitiesOf(sftp, chunkSize)
+    this.capabilities = new Capabilities(sftp, chunkSize)
     this.ended = new Promise(resolve => (this.settleEnded = resolve))
     this.requests = new Requests(stallTimeoutMs, error => this.end(error))
     // Several errors can follow one failure: somebody has to listen for as long as the client lives.
