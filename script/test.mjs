@@ -3,10 +3,8 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { installPackages, npm, root } from './packages.mjs'
-
-/** The version of the runner's node24. */
-const ACTION_NODE = '24.21.0'
+import { node24 } from './node24.mjs'
+import { installPackages, root } from './packages.mjs'
 
 installPackages()
 const results = [process.execPath, node24()].filter(node => node !== undefined).map(runTests)
@@ -18,33 +16,6 @@ const failed = sum(
 const skipped = sum(({ numPendingTests }) => numPendingTests)
 console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`)
 process.exitCode = failed > 0 || passed === 0 ? 1 : 0
-
-/** Node 24 from the npm registry, where it has a binary for this machine; undefined when this is Node 24. */
-function node24() {
-  if (process.versions.node.startsWith('24.')) return undefined
-  const name = `node-${process.platform}-${process.arch}`
-  const node = join(root, '.node24', 'node_modules', name, 'bin', 'node')
-  try {
-    if (!existsSync(node)) {
-      console.log(`Fetching Node ${ACTION_NODE}`)
-      npm(
-        'install',
-        '--prefix',
-        join(root, '.node24'),
-        '--no-save',
-        '--no-package-lock',
-        '--loglevel=error',
-        `${name}@${ACTION_NODE}`
-      )
-    }
-    return node
-  } catch {
-    console.log(
-      `Node ${ACTION_NODE} is not to be had for this machine: the tests run on ${process.version} only`
-    )
-    return undefined
-  }
-}
 
 function runTests(node) {
   const { stdout: version } = spawnSync(node, ['--version'], { encoding: 'utf8' })
