@@ -10,12 +10,13 @@ const FLOORS: Record<string, number> = {
   core: 0,
   engine: 1,
   adapters: 2,
-  action: 3,
-  cli: 3,
-  'index.ts': 4,
-  'cli.ts': 4,
-  'esm-dirname.ts': 4,
-  'small-heap.ts': 4
+  run: 3,
+  action: 4,
+  cli: 4,
+  'index.ts': 5,
+  'cli.ts': 5,
+  'esm-dirname.ts': 5,
+  'small-heap.ts': 5
 }
 
 /** What core and engine may import besides each other. */
@@ -79,6 +80,13 @@ function cycles(): string[] {
   return found
 }
 
+/** Everything that is loaded with a module: modules below src/ and packages. */
+function loadedWith(path: string): ReadonlySet<string> {
+  const loaded = new Set([path])
+  for (const next of loaded) for (const to of byPath.get(next)?.imports ?? []) loaded.add(to)
+  return loaded
+}
+
 function onlyReExports({ path, text }: Module): boolean {
   const { statements } = ts.createSourceFile(path, text, ts.ScriptTarget.Latest)
   return (
@@ -111,6 +119,20 @@ describe('the floors', () => {
 
   test('have no cycles among their modules', () => {
     expect(cycles()).toEqual([])
+  })
+
+  test('of the action and the command line know nothing of each other', () => {
+    const programs = ['action', 'cli']
+    const wrong = (from: string, to: string) =>
+      programs.includes(houseOf(from)) && programs.includes(houseOf(to)) && houseOf(from) !== houseOf(to)
+    expect(importsThat(wrong)).toEqual([])
+  })
+
+  test('of the action load nothing that is for the command line', () => {
+    const packages = (path: string) => [...loadedWith(path)].filter(to => !byPath.has(to))
+    const forTheCommandLine = ['commander', 'cli-progress', 'read']
+    expect(packages('cli.ts')).toEqual(expect.arrayContaining(forTheCommandLine))
+    expect(packages('index.ts').filter(name => forTheCommandLine.includes(name))).toEqual([])
   })
 
   test.each(Object.entries(PACKAGES))('of %s import nothing from outside but %j', (house, allowed) => {

@@ -13,15 +13,13 @@ const run = (tool, ...options) =>
 
 for (const made of ['lib', 'dist']) rmSync(join(root, made), { recursive: true, force: true })
 run('typescript/bin/tsc')
-run(
-  '@vercel/ncc/dist/ncc/cli.js',
-  'build',
-  'lib/index.js',
-  '--out',
-  'dist',
-  '--license',
-  'licenses.txt',
-  '--no-cache'
-)
-// ssh2's helper for Windows' Pageant; it is never asked for.
-rmSync(join(root, 'dist', 'pagent.exe'), { force: true })
+bundle('lib/index.js', 'dist')
+bundle('lib/cli.js', 'dist/cli')
+
+/** With the licences of what is in it. */
+function bundle(program, directory) {
+  const options = ['--out', directory, '--license', 'licenses.txt', '--no-cache']
+  run('@vercel/ncc/dist/ncc/cli.js', 'build', program, ...options)
+  // ssh2's helper for Windows' Pageant; it is never asked for.
+  rmSync(join(root, directory, 'pagent.exe'), { force: true })
+}

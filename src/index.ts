@@ -5,8 +5,8 @@ import { isCacheProcess, serveCacheOperation } from './adapters/state/serve-cach
 import { main } from './action/main.js'
 import { isPost, noteMain } from './action/phases.js'
 import { post } from './action/post.js'
-import { printable } from './action/printable.js'
-import { stopSignal } from './action/stop-signal.js'
+import { printableLines } from './run/printable.js'
+import { stopSignal } from './run/stop-signal.js'
 
 if (isCacheProcess()) {
   await serveCacheOperation()
@@ -18,11 +18,6 @@ if (isCacheProcess()) {
     await main(stopSignal())
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error)
-    core.setFailed(
-      message
-        .split('\n')
-        .map(line => printable(line))
-        .join('\n')
-    )
+    core.setFailed(printableLines(message))
   }
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { readSettings } from '../../src/action/inputs.js'
+import { readSettings } from '../../src/run/inputs.js'
 import { outputsOf } from '../../src/action/outputs.js'
 import { inputsOf, readActionSection } from './action-yml.js'
 

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals'
 import { outputsOf } from '../../src/action/outputs.js'
 import { UploadError } from '../../src/core/errors.js'
-import { failed, file, skipped, uploaded } from './results.js'
+import { failed, file, skipped, uploaded } from '../run/results.js'
 
 const SHA256 = 'ab'.repeat(32)
 

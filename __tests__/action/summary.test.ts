@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals'
 import { formatSummary } from '../../src/action/summary.js'
 import { UploadError } from '../../src/core/errors.js'
 import type { FileResult } from '../../src/core/report.js'
-import { failed, file, skipped, uploaded } from './results.js'
+import { failed, file, skipped, uploaded } from '../run/results.js'
 
 const DISK_FULL = new UploadError('no-space', 'write b at 0: No space left on device')
 

@@ -1,33 +1,20 @@
 import * as core from '@actions/core'
-import { randomBytes } from 'node:crypto'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { UploadError } from '../core/errors.js'
-import { planUpload, type PlannedFile } from '../core/plan.js'
+import type { PlannedFile } from '../core/plan.js'
 import { totalsOf, type Report } from '../core/report.js'
-import type { World } from '../engine/context.js'
-import type { Clock } from '../engine/ports.js'
-import { upload } from '../engine/upload.js'
-import { openLocalSource } from '../adapters/local/local-source.js'
-import { matchFiles } from '../adapters/local/match-files.js'
-import { ReaderPool } from '../adapters/local/reader-pool.js'
-import { connect } from '../adapters/sftp/connect.js'
-import { readSettings } from './inputs.js'
+import { clock, every } from '../run/clock.js'
+import { readSettings } from '../run/inputs.js'
+import { Log } from '../run/log.js'
+import { HOST_KEYS_UNCHECKED, type Login, readLogin } from '../run/login.js'
+import { outcomeOf } from '../run/outcome.js'
+import { planFiles } from '../run/plan-files.js'
+import { secretsOf, type Settings } from '../run/settings.js'
+import { uploadFiles } from '../run/upload-files.js'
 import { readJob, type Job } from './job.js'
-import { Log } from './log.js'
-import { readLogin, type Login } from './login.js'
-import { outcomeOf } from './outcome.js'
 import { outputsOf } from './outputs.js'
 import { noteState, noteTrouble } from './phases.js'
-import { secretsOf, type Settings } from './settings.js'
-import { openState, serverName } from './step-state.js'
+import { openState } from './step-state.js'
 import { formatSummary } from './summary.js'
-
-const clock: Clock = {
-  now: () => Date.now(),
-  sleep: async (milliseconds, signal) => {
-    await sleep(milliseconds, undefined, { signal }).catch(() => signal.throwIfAborted())
-  }
-}
 
 const NOTHING: Report = { results: [], elapsedMs: 0 }
 
@@ -54,43 +41,21 @@ export async function main(signal: AbortSignal): Promise<void> {
   const login = readLogin(settings)
   const log = new Log({ output: core, now: () => clock.now(), every })
   try {
-    const step = { settings, login, job: readJob(process.env), log, signal }
-    const files = await planFiles(step)
+    const job = readJob(process.env)
+    const files = await planFiles({ settings, workspace: job.workspace, log })
+    const step = { settings, login, job, log, signal }
     const uploaded =
-      files.length === 0 ? { report: NOTHING, keepsState: false } : await uploadFiles(files, step)
+      files.length === 0 ? { report: NOTHING, keepsState: false } : await uploadStep(files, step)
     await tellResult(uploaded, log)
   } finally {
     log.close()
   }
 }
 
-async function planFiles({ settings, job, log }: Step): Promise<PlannedFile[]> {
-  const { selection, target } = settings
-  log.planning()
-  const { files, notices } = await matchFiles({ ...selection, workspace: job.workspace })
-  for (const text of notices) log.emit({ type: 'notice', text })
-  const planned = planUpload(files, target.remotePath)
-  if (planned.length === 0) reportNoFiles(selection, log)
-  return planned
-}
-
-function reportNoFiles({ paths, ifNoFilesFound }: Settings['selection'], log: Log): void {
-  const text = `paths: must match at least one file; found none for ${paths.join(', ')}`
-  if (ifNoFilesFound === 'error') throw new UploadError('no-files', text)
-  log.emit({ type: ifNoFilesFound === 'warn' ? 'warning' : 'notice', text })
-}
-
-async function uploadFiles(
-  files: readonly PlannedFile[],
-  { settings, login, job, log, signal }: Step
-): Promise<Uploaded> {
-  const { connection, secret } = login
-  if (settings.server.hostKeys.check === 'off') {
-    core.warning(
-      'host-key-check is off: whoever answers at this address gets the files, and the password if one is given.'
-    )
-  }
-  const { state, place, isKept } = openState(settings, secret, job, {
+async function uploadStep(files: readonly PlannedFile[], step: Step): Promise<Uploaded> {
+  const { settings, login, job, log } = step
+  if (settings.server.hostKeys.check === 'off') core.warning(HOST_KEYS_UNCHECKED)
+  const { state, place, isKept } = openState(settings, login.secret, job, {
     isTroubled: false,
     onTrouble: text => {
       log.emit({ type: 'warning', text })
@@ -98,25 +63,8 @@ async function uploadFiles(
     }
   })
   if (place !== undefined) noteState(place)
-
-  const readers = new ReaderPool()
-  const world: World = {
-    connect: (stop, turn) => connect(connection, stop, turn),
-    openSource: file => openLocalSource(file, readers),
-    clock,
-    random: Math.random,
-    newId: () => randomBytes(4).toString('hex'),
-    emit: log.emit
-  }
-  log.uploading(files)
-  try {
-    const options = { ...settings.transfer, ...settings.target }
-    const server = serverName(settings.server)
-    const report = await upload({ files, server, settings: options, state, world, signal })
-    return { report, keepsState: isKept() }
-  } finally {
-    await readers.close()
-  }
+  const report = await uploadFiles(files, { ...step, state })
+  return { report, keepsState: isKept() }
 }
 
 async function tellResult({ report, keepsState }: Uploaded, log: Log): Promise<void> {
@@ -142,9 +90,4 @@ function setOutputs(report: Report, state?: 'incomplete'): void {
 async function writeSummary(markdown: string): Promise<void> {
   if (process.env.GITHUB_STEP_SUMMARY === undefined) return
   await core.summary.addRaw(markdown).write()
-}
-
-function every(milliseconds: number, run: () => void): () => void {
-  const timer = setInterval(run, milliseconds)
-  return () => clearInterval(timer)
 }

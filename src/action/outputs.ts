@@ -1,4 +1,5 @@
 import { type FileResult, type Report, totalsOf } from '../core/report.js'
+import { fileEntry } from '../run/file-entry.js'
 
 /** The outputs of action.yml. */
 export interface Outputs {
@@ -39,15 +40,10 @@ function listFiles(results: readonly FileResult[]): string {
   const entries: string[] = []
   let units = 2
   for (const result of [...failed, ...others]) {
-    const entry = formatFile(result)
+    const entry = JSON.stringify(fileEntry(result))
     units += entry.length + 1
     if (units > MAX_UNITS) break
     entries.push(entry)
   }
   return `[${entries.join(',')}]`
-}
-
-function formatFile({ file, status, sentBytes, reusedBytes, sha256 }: FileResult): string {
-  const { local, remote, size } = file
-  return JSON.stringify({ local, remote, size, status, sentBytes, reusedBytes, sha256 })
 }

@@ -2,10 +2,10 @@ import * as core from '@actions/core'
 import { deriveStateKeys } from '../core/seal.js'
 import { closeState } from '../engine/checkpoint.js'
 import { isCopied, readMeta, writeMeta } from '../adapters/state/state-directory.js'
-import { readSettings } from './inputs.js'
-import { readLogin } from './login.js'
+import { readSettings } from '../run/inputs.js'
+import { readLogin } from '../run/login.js'
+import { printable } from '../run/printable.js'
 import { recallState } from './phases.js'
-import { printable } from './printable.js'
 import { cacheStore } from './step-state.js'
 
 /**

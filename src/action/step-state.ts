@@ -4,8 +4,9 @@ import { deriveStateKeys, keyedName, type StateKeys } from '../core/seal.js'
 import type { State } from '../engine/checkpoint.js'
 import { CacheStore, type CacheKeys, type CacheStoreSettings } from '../adapters/state/cache-store.js'
 import { noStore } from '../adapters/state/no-store.js'
+import type { Settings } from '../run/settings.js'
+import { stepName } from '../run/step-name.js'
 import type { Job } from './job.js'
-import type { Settings } from './settings.js'
 
 /** Where this step keeps its state, in the job and in the cache. */
 export interface StatePlace {
@@ -13,15 +14,9 @@ export interface StatePlace {
   readonly cache: CacheKeys
 }
 
-/** `user@host:port`, which all names in the state are bound to. */
-export function serverName({ username, host, port }: Settings['server']): string {
-  return `${username}@${host}:${port}`
-}
-
 /** The same for every run of the same step, and for no other target, login or selection. */
 export function statePlace(settings: Settings, keys: StateKeys, job: Job): StatePlace {
-  const { server, target, selection } = settings
-  const step = keyedName(keys, 'step', serverName(server), target.remotePath, ...selection.paths)
+  const step = stepName(settings, keys, settings.selection.paths)
   return {
     directory: join(job.temp, 'resumable-sftp-upload', step),
     cache: { prefix: `resumable-sftp-upload-1-${step}-`, run: job.run, attempt: job.attempt }

@@ -1,10 +1,10 @@
 import type { UploadError } from '../core/errors.js'
 import { formatBytes, formatDuration, formatSpeed } from '../core/quantities.js'
 import { type FileResult, type Report, totalsOf } from '../core/report.js'
-import { firstLine } from './event-lines.js'
-import { type OutcomeContext, outcomeOf } from './outcome.js'
-import { printable } from './printable.js'
-import { tellOnce } from './tell-once.js'
+import { firstLine } from '../run/event-lines.js'
+import { type OutcomeContext, outcomeOf } from '../run/outcome.js'
+import { printable } from '../run/printable.js'
+import { tellOnce } from '../run/tell-once.js'
 
 /** The runner drops a summary of more than 1 MiB, that of other uses of the action in the step included. */
 const MAX_BYTES = 400 * 1024

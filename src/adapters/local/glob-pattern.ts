@@ -22,8 +22,8 @@ function hasOwnRoot(path: string): boolean {
   return IS_WINDOWS ? /^(?:~(?:[/\\]|$)|[A-Za-z]:)/.test(path) : /^~(?:\/|$)/.test(path)
 }
 
-/** As @actions/glob escapes the working directory (internal-pattern.js, globEscape). */
-function escapeGlob(path: string): string {
+/** A pattern for this path alone: as @actions/glob escapes the working directory (internal-pattern.js, globEscape). */
+export function escapeGlob(path: string): string {
   return (IS_WINDOWS ? path : path.replaceAll('\\', '\\\\'))
     .replace(/\[(?=[^/]+\])/g, '[[]')
     .replaceAll('?', '[?]')

@@ -2,21 +2,18 @@ import { Socket } from 'node:net'
 import { Client, type ConnectConfig, type SFTPWrapper } from 'ssh2'
 import { UploadError } from '../../core/errors.js'
 import type { LoginTurn, Remote } from '../../engine/ports.js'
-import { authHandler, authMethods } from './authentication.js'
+import { authHandler, authMethods, type Credentials } from './authentication.js'
 import { coalesceWrites } from './coalesce-writes.js'
 import { connectionError } from './connection-errors.js'
 import { useKeyObject } from './gcm-key.js'
 import type { HostKeyPolicy } from './host-keys.js'
-import type { LoginKey } from './private-key.js'
 import { saveRoundTrips } from './save-round-trips.js'
 import { SftpSession } from './session.js'
 
-export interface ServerSettings {
+export interface ServerSettings extends Credentials {
   readonly host: string
   readonly port: number
   readonly username: string
-  readonly key: LoginKey | undefined
-  readonly password: string | undefined
   readonly hostKeys: HostKeyPolicy
   /** For everything up to the first SFTP request. */
   readonly connectTimeoutMs: number
@@ -68,7 +65,7 @@ async function openSftp(
   settings: ServerSettings,
   { onReached, onLoggedIn, mayLogIn }: LoginTurn
 ): Promise<SFTPWrapper> {
-  const { host, port, username, key, password, hostKeys, keepaliveIntervalMs } = settings
+  const { host, port, username, key, password, agent, hostKeys, keepaliveIntervalMs } = settings
   let hostKeyRefusal: UploadError | undefined
 
   const ready = new Promise<void>((resolve, reject) => {
@@ -91,8 +88,9 @@ async function openSftp(
     sock: openSocket(host, port),
     username,
     ...(key === undefined ? {} : { privateKey: key.key }),
+    ...(agent === undefined ? {} : { agent }),
     ...(password === undefined ? {} : { password, tryKeyboard: true }),
-    authHandler: authHandler(authMethods(key, password), mayLogIn),
+    authHandler: authHandler(authMethods(settings), mayLogIn),
     // ssh2 takes a key for good unless the answer is exactly `false`.
     hostVerifier: (blob: Buffer) => {
       hostKeyRefusal = hostKeys.verify(blob)

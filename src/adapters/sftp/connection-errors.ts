@@ -1,13 +1,14 @@
 import { UploadError, type ErrorCode } from '../../core/errors.js'
-import type { LoginKey } from './private-key.js'
+import type { Credentials } from './authentication.js'
 
-interface Server {
+interface Server extends Credentials {
   readonly host: string
   readonly port: number
   readonly username: string
-  readonly key: LoginKey | undefined
-  readonly password: string | undefined
 }
+
+/** What OpenSSH says when it hangs up after MaxAuthTries (auth.c, auth_maxtries_exceeded). */
+const TOO_MANY_KEYS = 'Too many authentication failures'
 
 /** System errors of a socket that say more than "lost". */
 const SOCKET_CODES: Readonly<Record<string, ErrorCode>> = {
@@ -39,6 +40,8 @@ export function connectionError(
   switch (error.level) {
     case 'client-authentication':
       return because('login', refusedLogin(server))
+    case 'agent':
+      return because('login', `the ssh agent at ${server.agent ?? ''} does not log in: ${error.message}`)
     case 'handshake':
       return because('protocol', `${error.message}; the server and this client have no algorithm in common`)
     case 'protocol':
@@ -48,6 +51,7 @@ export function connectionError(
     case 'client-timeout':
       return because('connection-lost', error.message)
     default: {
+      if (error.message.includes(TOO_MANY_KEYS)) return because('login', refusedAfterMany(server))
       const code = socketCode(error)
       if (code === 'unknown-host')
         return because(code, `the name ${server.host} is not known; check the input host`)
@@ -56,9 +60,17 @@ export function connectionError(
   }
 }
 
-function refusedLogin({ username, key, password }: Server): string {
+/** Every key that an agent offers is a failure until one is accepted. */
+function refusedAfterMany({ agent }: Server): string {
+  const advice =
+    agent === undefined ? '' : '; use an ssh agent that offers fewer keys, or give the key itself'
+  return `${TOO_MANY_KEYS}${advice}`
+}
+
+function refusedLogin({ username, key, password, agent }: Server): string {
   const tried = [
     ...(key === undefined ? [] : [`the ${key.type} key ${key.fingerprint}`]),
+    ...(agent === undefined ? [] : ['the keys of the ssh agent']),
     ...(password === undefined ? [] : ['the password'])
   ]
   const advice =

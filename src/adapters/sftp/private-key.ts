@@ -12,7 +12,7 @@ import {
   parse,
   refuse
 } from './open-key.js'
-import { writeEd25519 } from './openssh-key.js'
+import { readOpenSshHeader, writeEd25519 } from './openssh-key.js'
 import { fingerprintOf } from './public-key.js'
 
 /** A private key as ssh2 reads it. */
@@ -47,6 +47,25 @@ export function readPrivateKey(text: string, passphrase: string | undefined, inp
         found.label === 'OPENSSH PRIVATE KEY' ? openOpenSsh(found, given) : openPem(found, given),
         given
       )
+  }
+}
+
+/** Whether the text holds a private key that a passphrase protects; the way to ask for it before it is needed. */
+export function isEncryptedKey(text: string): boolean {
+  const found = findKeyText(text)
+  switch (found.form) {
+    case 'none':
+    case 'damaged':
+      return false
+    case 'ppk':
+      return found.encryption !== 'none'
+    case 'pem': {
+      if (found.label !== 'OPENSSH PRIVATE KEY') {
+        return found.encryption !== undefined || found.label.startsWith('ENCRYPTED')
+      }
+      const header = readOpenSshHeader(found.body)
+      return header !== undefined && header.cipher !== 'none'
+    }
   }
 }
 

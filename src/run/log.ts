@@ -22,6 +22,8 @@ export interface LogSettings {
   readonly now: () => number
   /** Runs something every so many milliseconds until the function that it returns is called. */
   readonly every: (milliseconds: number, run: () => void) => () => void
+  /** Shows the progress in its own way until the function that it returns is called; without it there are lines. */
+  readonly showProgress?: ((progress: Progress) => () => void) | undefined
 }
 
 const INTERVAL_MS = 10_000
@@ -61,9 +63,9 @@ export class Log {
     this.startGroup('Planning')
   }
 
-  /** States the plan and opens the group of the upload, with a line of progress every 10 s. */
+  /** States the plan and opens the group of the upload, with its progress: a line every 10 s unless shown otherwise. */
   uploading(files: readonly PlannedFile[]): void {
-    const { output, now, every } = this.settings
+    const { output, now, showProgress = this.tellProgress } = this.settings
     const bytes = files.reduce((total, { size }) => total + size, 0)
     this.startGroup(`Uploading ${formatCount(files.length, 'file')}, ${formatBytes(bytes)}`)
     this.manyFiles = files.length > MANY_FILES
@@ -73,10 +75,7 @@ export class Log {
       )
     }
     this.progress = new Progress(files, now)
-    const stop = every(INTERVAL_MS, () => {
-      const line = this.progress.line()
-      if (line !== undefined) output.info(line)
-    })
+    const stop = showProgress(this.progress)
     const { endGroup } = this
     this.endGroup = () => {
       stop()
@@ -131,6 +130,14 @@ export class Log {
   close(): void {
     this.endGroup?.()
     this.endGroup = undefined
+  }
+
+  private readonly tellProgress = (progress: Progress): (() => void) => {
+    const { output, every } = this.settings
+    return every(INTERVAL_MS, () => {
+      const line = progress.line()
+      if (line !== undefined) output.info(line)
+    })
   }
 
   private startGroup(name: string): void {

@@ -15,12 +15,21 @@ import {
   wholeNumber
 } from './parse-input.js'
 import { printable } from './printable.js'
-import type { Settings } from './settings.js'
+import type { Settings, Store } from './settings.js'
 
 type Texts = Readonly<Record<string, string>>
 
-/** One entry for each input of action.yml, which alone has the defaults. */
-const schema = v.object({
+/** What differs between those who ask for an upload. */
+interface Asker {
+  readonly stores: readonly Store[]
+  /** The inputs hold what logs in; otherwise it is added to the settings. */
+  readonly givesLogin: boolean
+}
+
+const ACTION: Asker = { stores: ['cache', 'none'], givesLogin: true }
+
+/** One entry for each input of action.yml, which alone has the defaults; but for `state`. */
+const entries = {
   host: parsedBy(parseHost),
   username: parsedBy(parseName),
   port: parsedBy(wholeNumber(1, 65535)),
@@ -45,9 +54,14 @@ const schema = v.object({
   'connect-timeout': parsedBy(seconds(1, 600)),
   'stall-timeout': parsedBy(seconds(1, 3600)),
   'keepalive-interval': parsedBy(seconds(0, 3600)),
-  state: parsedBy(oneOf(['cache', 'none'])),
   'checkpoint-interval': parsedBy(seconds(0, 3600))
-})
+}
+
+function schemaFor({ stores }: Asker) {
+  return v.object({ ...entries, state: parsedBy(oneOf(stores)) })
+}
+
+type Values = v.InferOutput<ReturnType<typeof schemaFor>>
 
 /**
  * Reads every input once.
@@ -55,15 +69,17 @@ const schema = v.object({
  * @throws UploadError `invalid-input` that names each wrong input, what it must be and what it is, a line each;
  * never with the value of a secret.
  */
-export function readSettings(getInput: (name: string) => string): Settings {
+export function readSettings(getInput: (name: string) => string, asker = ACTION): Settings {
+  const schema = schemaFor(asker)
   const texts: Texts = Object.fromEntries(Object.keys(schema.entries).map(name => [name, getInput(name)]))
   const { output, success, issues = [] } = v.safeParse(schema, texts)
-  const problems = [...issues.map(issue => describe(issue, texts)), ...missingLogin(texts)]
+  const login = asker.givesLogin ? missingLogin(texts) : []
+  const problems = [...issues.map(issue => describe(issue, texts)), ...login]
   if (!success || problems.length > 0) throw new UploadError('invalid-input', problems.join('\n'))
   return toSettings(output)
 }
 
-function toSettings(values: v.InferOutput<typeof schema>): Settings {
+function toSettings(values: Values): Settings {
   return {
     server: {
       host: values.host,

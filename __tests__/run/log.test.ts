@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from '@jest/globals'
-import { Log } from '../../src/action/log.js'
+import { Log } from '../../src/run/log.js'
 import { UploadError } from '../../src/core/errors.js'
 import type { PlannedFile } from '../../src/core/plan.js'
 import { failed, file, skipped, uploaded } from './results.js'

@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals'
-import { readSettings } from '../../src/action/inputs.js'
-import { secretsOf } from '../../src/action/settings.js'
+import { readSettings } from '../../src/run/inputs.js'
+import { secretsOf } from '../../src/run/settings.js'
 import { UploadError } from '../../src/core/errors.js'
-import { inputsOf } from './action-yml.js'
+import { inputsOf } from '../action/action-yml.js'
 
 const REQUIRED = { host: 'example.com', username: 'deploy', key: 'a key', paths: 'dist' }
 

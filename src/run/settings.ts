@@ -27,20 +27,25 @@ export interface Settings {
     readonly retries: number
   }
   readonly state: {
-    readonly store: 'cache' | 'none'
+    readonly store: Store
     /** 0: only at the end. */
     readonly checkpointIntervalMs: number
   }
 }
 
+/** Where the state is kept: `cache` is for the action, `file` for the command line. */
+export type Store = 'cache' | 'file' | 'none'
+
 export interface ServerSettings {
   readonly host: string
   readonly port: number
   readonly username: string
-  /** At least one of `key` and `password` is there. */
+  /** At least one of `key`, `password` and `agent` is there. */
   readonly key: string | undefined
   readonly passphrase: string | undefined
   readonly password: string | undefined
+  /** The socket of an ssh agent. */
+  readonly agent?: string | undefined
   readonly hostKeys: {
     readonly check: 'strict' | 'off'
     /** The text of a known_hosts file; may be empty. */

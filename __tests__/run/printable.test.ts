@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals'
 import * as fc from 'fast-check'
-import { printable } from '../../src/action/printable.js'
+import { printable } from '../../src/run/printable.js'
 
 test.each([
   ['dist/größe 日本.zip', 'dist/größe 日本.zip'],

@@ -5,9 +5,13 @@ import type { Settings } from './settings.js'
 
 export interface Login {
   readonly connection: Connection
-  /** What only the holder of the login has: the private key's text, or the password. */
+  /** What only the holder of the login has: the private key's text, or the password; nothing where an agent logs in. */
   readonly secret: string
 }
+
+/** What is said of host keys that are not checked. */
+export const HOST_KEYS_UNCHECKED =
+  'host-key-check is off: whoever answers at this address gets the files, and the password if one is given.'
 
 /** Reads the keys that were given. @throws UploadError `invalid-input`, `private-key`. */
 export function readLogin({ server, transfer }: Settings): Login {

@@ -8,7 +8,7 @@ const SILENCE_MS = 20_000
 
 /** Counts what is on the server while it changes, for a line now and then. */
 export class Progress {
-  private readonly totalBytes: number
+  readonly totalBytes: number
   /** Bytes on the server of files that are neither in place nor given up. */
   private readonly begun = new Map<PlannedFile, number>()
   private begunBytes = 0
@@ -31,6 +31,16 @@ export class Progress {
   /** Files that have a result. */
   get finishedFiles(): number {
     return this.settledFiles
+  }
+
+  /** Bytes that this attempt sent and the server acknowledged. */
+  get sentBytes(): number {
+    return this.acknowledgedBytes
+  }
+
+  /** Bytes of the files that are on the server, those of earlier attempts included. */
+  get doneBytes(): number {
+    return Math.min(this.begunBytes + this.settledBytes, this.totalBytes)
   }
 
   take(event: UploadEvent): void {
@@ -61,7 +71,7 @@ export class Progress {
     if (bytes > 0) {
       this.movedAt = at
       this.silence = SILENCE_MS
-      const left = this.totalBytes - this.doneBytes()
+      const left = this.totalBytes - this.doneBytes
       const speed = formatSpeed(bytes, elapsed)
       return [this.standing(), speed, `${formatDuration((left * elapsed) / bytes)} left`]
         .filter(Boolean)
@@ -72,18 +82,15 @@ export class Progress {
     return `${this.standing()}, nothing more acknowledged for ${formatDuration(at - this.movedAt)}`
   }
 
-  private standing(): string {
-    const done = this.doneBytes()
+  /** `42%, 110 MiB of 256 MiB, 3 of 10 files`. */
+  standing(): string {
+    const done = this.doneBytes
     const percent = this.totalBytes === 0 ? 100 : Math.floor((done / this.totalBytes) * 100)
     const files =
       this.files.length > 1
         ? [`${this.settledFiles.toLocaleString('en-US')} of ${formatCount(this.files.length, 'file')}`]
         : []
     return [`${percent}%`, `${formatBytes(done)} of ${formatBytes(this.totalBytes)}`, ...files].join(', ')
-  }
-
-  private doneBytes(): number {
-    return Math.min(this.begunBytes + this.settledBytes, this.totalBytes)
   }
 
   private setBegun(file: PlannedFile, bytes: number): void {

@@ -3,11 +3,17 @@ import { UploadError } from '../core/errors.js'
 
 /** The runner sends SIGINT (on Windows CTRL_BREAK follows), 7.5 s later SIGTERM, 2.5 s later it kills. */
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGBREAK'] as const
+
+export type StopSignal = (typeof SIGNALS)[number]
+
 /** When something still hangs then, the checkpoints that were saved have to do. */
 const LATEST_END_MS = 4_500
 
-/** Aborted by the first signal that tells the process to stop. Further ones change nothing: the end is near. */
-export function stopSignal(): AbortSignal {
+/**
+ * Aborted by the first signal that tells the process to stop. Further ones change nothing: the end is near, and comes
+ * with the exit code of the first where something hangs.
+ */
+export function stopSignal(exitCodeOf: (signal: StopSignal) => number = () => 1): AbortSignal {
   const controller = new AbortController()
   // Each of many files may wait for it.
   setMaxListeners(0, controller.signal)
@@ -15,7 +21,8 @@ export function stopSignal(): AbortSignal {
     process.on(signal, () => {
       if (controller.signal.aborted) return
       controller.abort(new UploadError('cancelled', `the run was told to stop (${signal})`))
-      setTimeout(() => process.exit(1), LATEST_END_MS).unref()
+      const exitCode = exitCodeOf(signal)
+      setTimeout(() => process.exit(exitCode), LATEST_END_MS).unref()
     })
   }
   return controller.signal

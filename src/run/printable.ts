@@ -18,6 +18,14 @@ export function printable(text: string, maxLength = 1000): string {
     .replaceAll('##[', '##\\x5b')
 }
 
+/** The same for a text of several lines, which stay apart. */
+export function printableLines(text: string): string {
+  return text
+    .split('\n')
+    .map(line => printable(line))
+    .join('\n')
+}
+
 function escape(character: string): string {
   const code = character.codePointAt(0) ?? 0
   return NAMED[character] ?? (code < 256 ? `\\x${hex(code, 2)}` : `\\u{${hex(code, 4)}}`)

@@ -1,0 +1,50 @@
+import { Option } from 'commander'
+
+/**
+ * The inputs of the action that are flags here, by their names; a new one is a line. The defaults are those of
+ * action.yml, which a test compares.
+ */
+export function inputFlags(): Readonly<Record<string, Option>> {
+  return {
+    host: new Option('--host <name>', 'server').env('SFTP_HOST').makeOptionMandatory(),
+    port: new Option('--port <number>', 'port of the SSH server').env('SFTP_PORT').default('22'),
+    username: new Option('--user <name>', 'who logs in').env('SFTP_USER').makeOptionMandatory(),
+    'host-key-fingerprint': new Option(
+      '--host-key-fingerprint <SHA256:...>',
+      'host key that is accepted, besides those of known_hosts; may be repeated'
+    ).argParser(addLine),
+    'host-key-check': new Option('--host-key-check <mode>', 'strict or off').default('strict'),
+    verify: new Option(
+      '--verify <mode>',
+      'evidence before a file is continued and before it gets its name: size, timestamp, tail or full'
+    ).default('size'),
+    'if-no-files-found': new Option('--if-no-files-found <what>', 'error, warn or ignore').default('error'),
+    'include-hidden-files': new Option('--include-hidden-files', 'upload what begins with a dot'),
+    'follow-symlinks': new Option('--no-follow-symlinks', 'leave symbolic links out'),
+    'file-mode': new Option(
+      '--file-mode <octal>',
+      'permissions of files; without it, those of the local file'
+    ),
+    'dir-mode': new Option('--dir-mode <octal>', 'permissions of directories that are made'),
+    'preserve-mtime': new Option('--preserve-mtime', 'keep the modification times'),
+    'chunk-size': new Option('--chunk-size <bytes>', 'bytes of one write request, or auto').default('auto'),
+    connections: new Option('--connections <number>', 'most connections at once').default('4'),
+    retries: new Option('--retries <number>', 'attempts in a row without progress').default('5'),
+    'connect-timeout': new Option('--connect-timeout <seconds>', 'for connecting and logging in').default(
+      '30'
+    ),
+    'stall-timeout': new Option('--stall-timeout <seconds>', 'silence that ends a connection').default('60'),
+    'keepalive-interval': new Option(
+      '--keepalive-interval <seconds>',
+      'between signs of life; 0 sends none'
+    ).default('30'),
+    'checkpoint-interval': new Option(
+      '--checkpoint-interval <seconds>',
+      'between saves of the state; 0 saves at the end only'
+    ).default('60')
+  }
+}
+
+function addLine(line: string, lines: string | undefined): string {
+  return lines === undefined ? line : `${lines}\n${line}`
+}

@@ -1,0 +1,25 @@
+import type { UploadError } from '../core/errors.js'
+import { type Report, totalsOf } from '../core/report.js'
+import { fileEntry } from '../run/file-entry.js'
+
+/** The report of `--json`: the outputs of the action and the errors, for a program that reads it. One line. */
+export function formatJson({ results, elapsedMs }: Report, error: UploadError | undefined): string {
+  const totals = totalsOf(results)
+  return JSON.stringify({
+    state: error === undefined ? 'complete' : 'incomplete',
+    uploadedCount: totals.uploaded,
+    resumedCount: totals.resumed,
+    skippedCount: totals.skipped,
+    failedCount: totals.failed,
+    totalBytes: totals.bytes,
+    sentBytes: totals.sentBytes,
+    reusedBytes: totals.reusedBytes,
+    elapsedMs,
+    error: describe(error),
+    files: results.map(result => ({ ...fileEntry(result), error: describe(result.error) }))
+  })
+}
+
+function describe(error: UploadError | undefined): { code: string; message: string } | undefined {
+  return error === undefined ? undefined : { code: error.code, message: error.message }
+}

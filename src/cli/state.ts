@@ -1,0 +1,71 @@
+import { randomBytes } from 'node:crypto'
+import { hostname } from 'node:os'
+import { join } from 'node:path'
+import { deriveStateKeys, keyedName } from '../core/seal.js'
+import type { State } from '../engine/checkpoint.js'
+import { FileStore } from '../adapters/state/file-store.js'
+import { noStore } from '../adapters/state/no-store.js'
+import { ownSecret } from '../adapters/state/own-secret.js'
+import type { Settings } from '../run/settings.js'
+import { stepName } from '../run/step-name.js'
+
+export interface CommandState {
+  readonly state: State
+  /** Whether the next attempt will find what was saved last. */
+  readonly isKept: () => boolean
+  readonly close: () => Promise<void>
+}
+
+interface StatePlace {
+  /** Of the state of all uploads. */
+  readonly cache: string
+  /** Of what only this user of this machine has. */
+  readonly own: string
+  /** What was asked for: the same in another checkout of the same project. */
+  readonly paths: readonly string[]
+}
+
+/** The next attempt is told from this one by its being alone: see `FileStore`. */
+const RUN = { run: 'command-line', attempt: 1 }
+
+/** Opens the state of this upload. `secret` is that of the login, if it has one that can be known. */
+export async function openState(
+  settings: Settings,
+  secret: string | undefined,
+  place: StatePlace,
+  onTrouble: (text: string) => void
+): Promise<CommandState> {
+  const keyText = settings.state.store === 'none' ? '' : (secret ?? (await secretOf(place, onTrouble)))
+  if (keyText === '') return keepsNothing()
+  const keys = deriveStateKeys(keyText)
+  const machine = keyedName(keys, 'machine', hostname())
+  const directory = join(place.cache, stepName(settings, keys, place.paths))
+  const store = await FileStore.open({ directory, machine, onTrouble })
+  // As that of another machine, the state of a process that is still at work is not continued.
+  const writer = { ...RUN, runner: store.isAlone ? machine : '' }
+  return {
+    state: { store, keys, writer, intervalMs: settings.state.checkpointIntervalMs },
+    isKept: () => store.isKept,
+    close: () => store.close()
+  }
+}
+
+/** In place of the secret that the agent does not tell; none when it cannot be kept, after a warning. */
+async function secretOf({ own }: StatePlace, onTrouble: (text: string) => void): Promise<string> {
+  try {
+    return await ownSecret(join(own, 'secret'))
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    onTrouble(`The state cannot be sealed (${reason}): the next attempt has to send everything again.`)
+    return ''
+  }
+}
+
+function keepsNothing(): CommandState {
+  const keys = deriveStateKeys(randomBytes(32).toString('hex'))
+  return {
+    state: { store: noStore, keys, writer: { ...RUN, runner: '' }, intervalMs: 0 },
+    isKept: () => false,
+    close: () => Promise.resolve()
+  }
+}

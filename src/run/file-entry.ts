@@ -1,0 +1,19 @@
+import type { FileResult } from '../core/report.js'
+
+/** A file in a list for other programs. */
+export interface FileEntry {
+  readonly local: string
+  readonly remote: string
+  /** Bytes, as are the others. */
+  readonly size: number
+  readonly status: FileResult['status']
+  readonly sentBytes: number
+  readonly reusedBytes: number
+  /** In hexadecimal, where it is known. */
+  readonly sha256: string | undefined
+}
+
+export function fileEntry({ file, status, sentBytes, reusedBytes, sha256 }: FileResult): FileEntry {
+  const { local, remote, size } = file
+  return { local, remote, size, status, sentBytes, reusedBytes, sha256 }
+}

@@ -1,0 +1,12 @@
+import { keyedName, type StateKeys } from '../core/seal.js'
+import type { Settings } from './settings.js'
+
+/** `user@host:port`, which all names in the state are bound to. */
+export function serverName({ username, host, port }: Settings['server']): string {
+  return `${username}@${host}:${port}`
+}
+
+/** The same for every run of the same step, and for no other target, login or selection. */
+export function stepName({ server, target }: Settings, keys: StateKeys, paths: readonly string[]): string {
+  return keyedName(keys, 'step', serverName(server), target.remotePath, ...paths)
+}
