@@ -25,9 +25,17 @@ describe('action.yml', () => {
         stallTimeoutMs: 60_000,
         keepaliveIntervalMs: 30_000
       },
-      selection: { includeHiddenFiles: false, followSymlinks: true, ifNoFilesFound: 'error' },
+      selection: {
+        includeHiddenFiles: false,
+        ignoreFile: '.sftpignore',
+        followSymlinks: true,
+        ifNoFilesFound: 'error',
+        shard: undefined
+      },
       target: { remotePath: '.', fileMode: undefined, dirMode: undefined, preserveMtime: false },
       transfer: { verify: 'size', chunkSize: 'auto', connections: 4, retries: 5 },
+      deletion: undefined,
+      isDryRun: false,
       state: { store: 'cache', checkpointIntervalMs: 60_000 }
     })
   })

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals'
 import { outputsOf } from '../../src/action/outputs.js'
 import { UploadError } from '../../src/core/errors.js'
-import { failed, file, skipped, uploaded } from '../run/results.js'
+import { failed, file, planned, skipped, uploaded } from '../run/results.js'
 
 const SHA256 = 'ab'.repeat(32)
 
@@ -15,6 +15,7 @@ test('tell counts, bytes and each file', () => {
     'resumed-count': 1,
     'skipped-count': 1,
     'failed-count': 0,
+    'deleted-count': 0,
     'total-bytes': 3000,
     'sent-bytes': 1600,
     'reused-bytes': 400
@@ -25,6 +26,26 @@ test('tell counts, bytes and each file', () => {
     { ...common, local: '/project/b', remote: 'b', status: 'uploaded', sentBytes: 600, reusedBytes: 400 },
     { ...common, local: '/project/c', remote: 'c', status: 'skipped', sentBytes: 0 }
   ])
+})
+
+test('tell what was deleted, and not what a dry run would delete', () => {
+  const results = [skipped(file('a'))]
+  const deletion = { removed: ['x', 'y/'], planned: ['z'] }
+  expect(outputsOf({ results, elapsedMs: 1, deletion })).toMatchObject({ 'deleted-count': 2 })
+})
+
+test('a file that a dry run would upload is planned, and not in place', () => {
+  const outputs = outputsOf({ results: [planned(file('a'), 400), skipped(file('b'))], elapsedMs: 1 })
+  expect(outputs).toMatchObject({
+    state: 'incomplete',
+    'uploaded-count': 0,
+    'resumed-count': 0,
+    'skipped-count': 1,
+    'failed-count': 0,
+    'sent-bytes': 0,
+    'reused-bytes': 400
+  })
+  expect(JSON.parse(outputs.files)).toMatchObject([{ remote: 'a', status: 'planned' }, { status: 'skipped' }])
 })
 
 test('one file that is not in place makes the state incomplete', () => {

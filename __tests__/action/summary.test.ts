@@ -2,8 +2,9 @@ import { describe, expect, test } from '@jest/globals'
 import { formatSummary } from '../../src/action/summary.js'
 import { UploadError } from '../../src/core/errors.js'
 import type { FileResult } from '../../src/core/report.js'
-import { failed, file, skipped, uploaded } from '../run/results.js'
+import { failed, file, planned, skipped, uploaded } from '../run/results.js'
 
+const CONTEXT = { keepsState: true }
 const DISK_FULL = new UploadError('no-space', 'write b at 0: No space left on device')
 
 function summaryOf(results: readonly FileResult[], keepsState = true): string {
@@ -30,6 +31,48 @@ test.each([
   ['there are no files', [], true, 'There was nothing to upload.']
 ])('says so when %s', (_, results, keepsState, text) => {
   expect(summaryOf(results, keepsState)).toContain(text)
+})
+
+describe('of a dry run', () => {
+  const dryRunOf = (...args: Parameters<typeof formatSummary>) =>
+    formatSummary(args[0], { keepsState: true, isDryRun: true }).split('\n')
+  const results = [planned(file('a', 4096), 1024), planned(file('b', 512)), skipped(file('c'))]
+
+  test('says that it was one, and what a run would do', () => {
+    const lines = dryRunOf({ results, elapsedMs: 10 }, CONTEXT)
+    expect(lines[0]).toBe('### SFTP upload: dry run')
+    expect(lines[2]).toBe(
+      'This was a dry run, nothing was written on the server. A run uploads 2 files, sends 3.5 KiB, skips 1 unchanged file.'
+    )
+    expect(lines.filter(line => line.startsWith('| planned |'))).toHaveLength(2)
+  })
+
+  test('says it when nothing would be uploaded, too', () => {
+    const [title, , text] = dryRunOf({ results: [skipped(file('c'))], elapsedMs: 10 }, CONTEXT)
+    expect([title, text]).toEqual([
+      '### SFTP upload: dry run',
+      'This was a dry run, nothing was written on the server. A run skips 1 unchanged file.'
+    ])
+  })
+
+  test('says what would be deleted, and what would fail', () => {
+    const deletion = { removed: [], planned: ['x', 'y/'] }
+    expect(dryRunOf({ results, elapsedMs: 10, deletion }, CONTEXT)[2]).toMatch(
+      /, deletes 2 files and directories\.$/
+    )
+    const refused = { ...deletion, error: DISK_FULL }
+    expect(dryRunOf({ results, elapsedMs: 10, deletion: refused }, CONTEXT)[2]).toMatch(
+      /, fails to delete\.$/
+    )
+    const failing = [...results, failed(file('d'), DISK_FULL)]
+    expect(dryRunOf({ results: failing, elapsedMs: 10 }, CONTEXT)[2]).toMatch(/, fails at 1 file\.$/)
+  })
+})
+
+test('says what was deleted', () => {
+  const deletion = { removed: ['x'], planned: [] }
+  const summary = formatSummary({ results: [uploaded(file('a'))], elapsedMs: 10, deletion }, CONTEXT)
+  expect(summary.split('\n')[2]).toContain(' Deleted 1 file or directory below remote-path. ')
 })
 
 test('has a row for each file: failed ones first, with the error, then the largest', () => {

@@ -29,6 +29,7 @@ interface JsonReport {
   readonly resumedCount: number
   readonly skippedCount: number
   readonly failedCount: number
+  readonly deletedCount: number
   readonly sentBytes: number
   readonly reusedBytes: number
   readonly error?: { readonly code: string; readonly message: string }
@@ -125,6 +126,39 @@ describeWithSshd('the command line', () => {
       ['dist/index.html', 'dist/js/app.js', 'empty', 'odd [1] => *?.txt'].sort()
     )
     expect(await uploadForJson(argv)).toMatchObject({ exitCode: 0, uploadedCount: 0, skippedCount: 4 })
+  })
+
+  test('shows in a dry run what it would upload and remove, and removes it when asked to', async () => {
+    await writeTree(join(work, 'dist'), { 'index.html': 'new', 'notes.map': 'map' })
+    await writeFile(join(work, '.sftpignore'), '*.map\n')
+    await writeTree(site.target, { 'old.html': 'old' })
+    const flags = ['dist', site.target, ...login(), '--delete']
+
+    const shown = await upload([...flags, '--dry-run'])
+    expect(shown.exitCode).toBe(0)
+    expect(shown.stderr).toContain('This was a dry run')
+    expect(await listFiles(site.target)).toEqual(['old.html'])
+
+    expect(await uploadForJson(flags)).toMatchObject({ exitCode: 0, uploadedCount: 1, deletedCount: 1 })
+    expect(await listFiles(site.target)).toEqual(['index.html'])
+  })
+
+  test('does not delete beside a file that it gives its name', async () => {
+    await build()
+    await writeTree(site.target, { 'old.html': 'old' })
+    const { exitCode, stderr } = await upload(['app.bin', target(), ...login(), '--delete'])
+    expect([exitCode, stderr]).toEqual([2, expect.stringContaining('--delete: must go with a REMOTE')])
+    expect(await listFiles(site.target)).toEqual(['old.html'])
+  })
+
+  test('uploads its share of the files', async () => {
+    await writeTree(join(work, 'dist'), { a: 'a', b: 'b', c: 'c' })
+    for (const shard of ['1/2', '2/2']) {
+      expect(await uploadForJson(['dist', site.target, ...login(), '--shard', shard])).toMatchObject({
+        exitCode: 0
+      })
+    }
+    await expectSameTree(site.target, join(work, 'dist'))
   })
 
   test('uploads a directory from above the working directory', async () => {

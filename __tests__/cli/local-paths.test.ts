@@ -18,7 +18,12 @@ async function plan(files: readonly string[], ...paths: string[]): Promise<strin
       return found === undefined ? undefined : found.isFile() ? 'file' : 'other'
     }
     const { lines, remotePath } = selectionOf(paths, { workingDirectory, look })
-    const options = { includeHiddenFiles: false, followSymlinks: true, workspace: workingDirectory }
+    const options = {
+      includeHiddenFiles: false,
+      ignoreFile: undefined,
+      followSymlinks: true,
+      workspace: workingDirectory
+    }
     const { files: matched } = await matchFiles({ ...options, paths: lines.join('\n').split('\n') })
     return planUpload(matched, remotePath).map(
       ({ local, remote }) => `${local.slice(workingDirectory.length + 1)} → ${remote}`

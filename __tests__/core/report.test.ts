@@ -13,6 +13,7 @@ describe('the totals of an attempt', () => {
       resumed: 0,
       skipped: 0,
       failed: 0,
+      planned: 0,
       bytes: 0,
       sentBytes: 0,
       reusedBytes: 0,
@@ -27,16 +28,18 @@ describe('the totals of an attempt', () => {
       result('uploaded', 300, { sentBytes: 600 }),
       result('skipped', 4_000_000, { reusedBytes: 4_000_000 }),
       result('failed', 50_000_000, { sentBytes: 7, reusedBytes: 30, continuesWith: 37 }),
-      result('failed', 600_000_000)
+      result('failed', 600_000_000),
+      result('planned', 7_000_000_000, { reusedBytes: 100_000_000 })
     ]
     expect(totalsOf(results)).toEqual({
       uploaded: 3,
       resumed: 1,
       skipped: 1,
       failed: 2,
-      bytes: 654_021_300,
+      planned: 1,
+      bytes: 7_654_021_300,
       sentBytes: 6_607,
-      reusedBytes: 4_015_030,
+      reusedBytes: 104_015_030,
       continuesWith: 37
     })
   })

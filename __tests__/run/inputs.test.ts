@@ -58,6 +58,14 @@ describe('an input is read as', () => {
     ['chunk-size', '261120', { transfer: { chunkSize: 261_120 } }],
     ['connections', '16', { transfer: { connections: 16 } }],
     ['retries', '0', { transfer: { retries: 0 } }],
+    ['ignore-file', 'deploy/ignore', { selection: { ignoreFile: 'deploy/ignore' } }],
+    ['ignore-file', '', { selection: { ignoreFile: undefined } }],
+    ['shard', '2/5', { selection: { shard: { index: 2, count: 5 } } }],
+    ['shard', ' 1 / 1 ', { selection: { shard: { index: 1, count: 1 } } }],
+    ['shard', '256/256', { selection: { shard: { index: 256, count: 256 } } }],
+    ['shard', '', { selection: { shard: undefined } }],
+    ['delete', 'false', { deletion: undefined }],
+    ['dry-run', 'true', { isDryRun: true }],
     ['state', 'none', { state: { store: 'none' } }],
     ['checkpoint-interval', '0', { state: { checkpointIntervalMs: 0 } }]
   ])('%s: %j', (name, text, expected) => {
@@ -98,6 +106,19 @@ describe('an input is refused with its name and what was found', () => {
     ['file-mode', '10644'],
     ['dir-mode', 'rwxr-xr-x'],
     ['verify', 'Size'],
+    ['ignore-file', 'a\nb'],
+    ['shard', '0/5'],
+    ['shard', '6/5'],
+    ['shard', '2'],
+    ['shard', '2/'],
+    ['shard', '-1/5'],
+    ['shard', '1.5/5'],
+    ['shard', '1/257'],
+    ['shard', '0/0'],
+    ['delete', 'yes'],
+    ['delete-limit', '1000001'],
+    ['delete-limit', '10%'],
+    ['dry-run', '1'],
     ['state', 'server'],
     ['host-key-check', 'no'],
     ['remote-path', '~other/www'],
@@ -112,6 +133,34 @@ describe('an input is refused with its name and what was found', () => {
 
   test.each(['host', 'username', 'paths', 'remote-path', 'connections', 'verify'])('%s: nothing', name => {
     expect(refusal({ [name]: '' }).message).toMatch(new RegExp(`^${name}: must be .*; found nothing$`))
+  })
+})
+
+test('a shard is refused with its bounds', () => {
+  expect(refusal({ shard: '6/5' }).message).toBe(
+    'shard: must be I/N with 1 ≤ I ≤ N ≤ 256, such as 2/5, or nothing; found "6/5"'
+  )
+})
+
+describe('delete', () => {
+  test.each(['www', '/srv/www', './www/', '~/www'])('goes with remote-path %j, and has a limit', path => {
+    expect(read({ delete: 'true', 'remote-path': path }).deletion).toEqual({ limit: 100 })
+    expect(read({ delete: 'true', 'remote-path': path, 'delete-limit': '7' }).deletion).toEqual({ limit: 7 })
+  })
+
+  test.each(['/', '//', '/.', '.', './', '~', '~/', '..', '../www', '/srv/../etc', 'www/..'])(
+    'does not go with remote-path %j',
+    path => {
+      const { code, message } = refusal({ delete: 'true', 'remote-path': path })
+      expect(code).toBe('invalid-input')
+      expect(message).toMatch(/^delete: must go with a remote-path that .*; found remote-path ".*"$/)
+      expect(read({ 'remote-path': path }).deletion).toBeUndefined()
+    }
+  )
+
+  test('does not go with shard', () => {
+    const { message } = refusal({ delete: 'true', 'remote-path': 'www', shard: '2/5' })
+    expect(message).toMatch(/^delete: must not go with shard, .*; found shard "2\/5"$/)
   })
 })
 

@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, test } from '@jest/globals'
 import { Log } from '../../src/run/log.js'
 import { UploadError } from '../../src/core/errors.js'
 import type { PlannedFile } from '../../src/core/plan.js'
+import type { ResumeDecision } from '../../src/core/resume.js'
 import { failed, file, skipped, uploaded } from './results.js'
 
 const MEBIBYTE = 1024 * 1024
@@ -217,5 +218,33 @@ describe('with many files', () => {
     for (const result of results) log.emit({ type: 'finished', result })
     log.result({ results, elapsedMs: 1 }, { keepsState: true })
     expect(told().length).toBeLessThan(150)
+  })
+})
+
+describe('a dry run', () => {
+  const app = file('www/app.zip', 4 * MEBIBYTE)
+  const preview = (decision: ResumeDecision, keptBytes = 0) =>
+    ({ type: 'previewed', file: app, decision, keptBytes }) as const
+
+  test('names both sides, the bytes and the reason of every file', () => {
+    log.previewing([app])
+    log.emit(preview(START))
+    log.emit(preview({ action: 'continue', why: 'some is there' }, MEBIBYTE))
+    log.emit(preview({ action: 'confirm', why: 'its rename was lost' }, 4 * MEBIBYTE))
+    log.emit(preview({ action: 'skip', why: 'it is in place' }, 4 * MEBIBYTE))
+    expect(told()).toEqual([
+      '[Dry run of 1 file, 4.0 MiB',
+      'Would start www/app.zip from /project/www/app.zip (sends 4.0 MiB): no earlier upload is known',
+      'Would continue www/app.zip from /project/www/app.zip (sends 3.0 MiB of 4.0 MiB): some is there',
+      'Would check www/app.zip from /project/www/app.zip (4.0 MiB): its rename was lost',
+      'Would skip www/app.zip from /project/www/app.zip (4.0 MiB): it is in place'
+    ])
+  })
+
+  test('lists every one of many files', () => {
+    const files = Array.from({ length: 5000 }, (_, index) => file(`${index}`))
+    log.previewing(files)
+    for (const of of files) log.emit({ type: 'previewed', file: of, decision: START, keptBytes: 0 })
+    expect(told().filter(line => line.startsWith('Would start '))).toHaveLength(5000)
   })
 })

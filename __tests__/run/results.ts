@@ -11,6 +11,11 @@ export function uploaded(of: PlannedFile, reusedBytes = 0): FileResult {
   return { file: of, status: 'uploaded', sentBytes: of.size - reusedBytes, reusedBytes, elapsedMs: 1000 }
 }
 
+/** In a dry run. */
+export function planned(of: PlannedFile, reusedBytes = 0): FileResult {
+  return { file: of, status: 'planned', sentBytes: 0, reusedBytes, elapsedMs: 5 }
+}
+
 export function skipped(of: PlannedFile): FileResult {
   return { file: of, status: 'skipped', sentBytes: 0, reusedBytes: 0, elapsedMs: 5 }
 }

@@ -8,6 +8,8 @@ export interface OpenedRemote {
   readonly directory: string
   /** Lets the work happen, where time stands still by itself. */
   during(work: () => Promise<void>): Promise<void>
+  /** Makes a symbolic link; both paths are below the directory. */
+  link(target: string, path: string): void
   close(): Promise<void>
 }
 
@@ -113,6 +115,30 @@ export function describeRemote(
       await put(at('listed/ü'), Buffer.from('u'))
       const entries = await remote.list(at('listed'))
       expect(entries.map(entry => entry.name).sort()).toEqual(['a b', 'ü'])
+    })
+
+    check('removes an empty directory, and no other', async () => {
+      await remote.makeDirectory(at('emptied'), undefined)
+      await put(at('emptied/file'), Buffer.from('x'))
+      await expect(remote.removeDirectory(at('emptied'))).rejects.toMatchObject({ name: 'UploadError' })
+      await remote.remove(at('emptied/file'))
+      await remote.removeDirectory(at('emptied'))
+      expect(await remote.stat(at('emptied'))).toBeUndefined()
+    })
+
+    check('tells what is at a path, and removes a symbolic link without following it', async () => {
+      await remote.makeDirectory(at('kinds'), undefined)
+      await put(at('kinds/file'), Buffer.from('x'))
+      opened.link('kinds', 'link-to-directory')
+      opened.link('kinds/file', 'link-to-file')
+      opened.link('nothing', 'link-to-nothing')
+      const names = ['kinds', 'kinds/file', 'link-to-directory', 'link-to-file', 'link-to-nothing', 'absent']
+      const kinds = await Promise.all(names.map(name => remote.kindOf(at(name))))
+      expect(kinds).toEqual(['directory', 'file', 'symlink', 'symlink', 'symlink', undefined])
+      expect(await remote.stat(at('link-to-directory'))).toMatchObject({ isDirectory: true })
+      for (const name of names.filter(name => name.startsWith('link'))) await remote.remove(at(name))
+      expect(await remote.kindOf(at('link-to-directory'))).toBeUndefined()
+      expect((await remote.list(at('kinds'))).map(({ name }) => name)).toEqual(['file'])
     })
 
     check('renames, and replaces where it can', async () => {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { ByteRange } from '../../src/core/blocks.js'
 import { toUploadError, UploadError, type ErrorCode } from '../../src/core/errors.js'
+import type { RemoteKind } from '../../src/core/extraneous.js'
 import type { RemoteStat } from '../../src/core/resume.js'
 import type { LoginTurn, Remote, RemoteEntry, RemoteFile } from '../../src/engine/ports.js'
 import { randomOf } from './memory-bytes.js'
@@ -9,6 +10,7 @@ import type { MemoryClock } from './memory-clock.js'
 export type Operation =
   | 'connect'
   | 'stat'
+  | 'kindOf'
   | 'list'
   | 'makeDirectory'
   | 'create'
@@ -17,6 +19,7 @@ export type Operation =
   | 'replace'
   | 'rename'
   | 'remove'
+  | 'removeDirectory'
   | 'setAttributes'
   | 'sha256'
   | 'write'
@@ -155,6 +158,8 @@ export class MemoryServer {
   readonly traits: ServerTraits
   readonly files = new Map<string, Inode>()
   readonly directories = new Set(['', '/'])
+  /** Symbolic links, and the absolute or relative-to-login paths that they lead to. */
+  readonly links = new Map<string, string>()
   readonly faults: Fault[] = []
   /** Everything that was asked and reached the server, in order. */
   readonly log: ServerRequest[] = []
@@ -229,7 +234,9 @@ export class MemoryServer {
   /** The names of everything in the directory, sorted. */
   names(directory: string): string[] {
     const prefix = directory === '' ? '' : `${directory}/`
-    const paths = [...this.files.keys(), ...this.directories].filter(path => path.startsWith(prefix))
+    const paths = [...this.files.keys(), ...this.directories, ...this.links.keys()].filter(path =>
+      path.startsWith(prefix)
+    )
     const names = paths
       .map(path => path.slice(prefix.length))
       .filter(name => name !== '' && !name.includes('/'))
@@ -273,13 +280,20 @@ export class MemoryServer {
   }
 
   stat(path: string): RemoteStat | undefined {
-    const inode = this.files.get(path)
+    const inode = this.files.get(this.real(path))
     if (inode !== undefined) return statOf(inode)
-    if (!this.directories.has(path)) return undefined
+    if (!this.directories.has(this.real(path))) return undefined
     return { size: 4096, mtime: 0, mode: 0o40755, isDirectory: true }
   }
 
-  list(path: string): RemoteEntry[] {
+  kindOf(path: string): RemoteKind | undefined {
+    if (this.links.has(path)) return 'symlink'
+    if (this.files.has(path)) return 'file'
+    return this.directories.has(path) ? 'directory' : undefined
+  }
+
+  list(link: string): RemoteEntry[] {
+    const path = this.real(link)
     if (!this.directories.has(path)) throw refusal('not-found', `list ${path}`)
     return this.names(path).map(name => {
       const inode = this.files.get(path === '' ? name : `${path}/${name}`)
@@ -333,8 +347,15 @@ export class MemoryServer {
   }
 
   remove(path: string): void {
+    if (this.links.delete(path)) return
     if (this.directories.has(path)) throw refusal('server-failure', `remove ${path}`)
     if (this.files.delete(path)) this.onChange(path, undefined)
+  }
+
+  removeDirectory(path: string): void {
+    if (this.names(path).length > 0 || !this.directories.delete(path)) {
+      throw refusal('server-failure', `remove the directory ${path}`)
+    }
   }
 
   setAttributes(path: string, { mode, mtime }: { mode?: number; mtime?: number }): void {
@@ -359,6 +380,14 @@ export class MemoryServer {
     if (sha256 === 'none') return undefined
     const right = createHash('sha256').update(this.open(path).bytes).digest('hex')
     return sha256 === 'right' ? right : right.replace(/^./, first => (first === '0' ? '1' : '0'))
+  }
+
+  /** The path with symbolic links followed. */
+  private real(path: string): string {
+    for (const [link, target] of this.links) {
+      if (path === link || path.startsWith(`${link}/`)) return this.real(target + path.slice(link.length))
+    }
+    return path
   }
 
   private usedBytes(): number {
@@ -425,6 +454,10 @@ export class MemorySession implements Remote {
     return this.ask('list', path, to => this.server.list(to))
   }
 
+  kindOf(path: string): Promise<RemoteKind | undefined> {
+    return this.ask('kindOf', path, to => this.server.kindOf(to))
+  }
+
   makeDirectory(path: string): Promise<void> {
     return this.ask('makeDirectory', path, to => this.server.makeDirectory(to))
   }
@@ -452,6 +485,10 @@ export class MemorySession implements Remote {
 
   remove(path: string): Promise<void> {
     return this.ask('remove', path, to => this.server.remove(to))
+  }
+
+  removeDirectory(path: string): Promise<void> {
+    return this.ask('removeDirectory', path, to => this.server.removeDirectory(to))
   }
 
   setAttributes(path: string, attributes: { mode?: number; mtime?: number }): Promise<void> {

@@ -8,6 +8,7 @@ import { deriveStateKeys, keyedName, openSealed } from '../../src/core/seal.js'
 import { parseUploadMeta, type Writer } from '../../src/core/upload-meta.js'
 import type { UploadSettings, World } from '../../src/engine/context.js'
 import type { UploadEvent } from '../../src/engine/ports.js'
+import { preview } from '../../src/engine/preview.js'
 import { upload } from '../../src/engine/upload.js'
 import { hasDigest, randomOf, sameBytes } from './memory-bytes.js'
 import { MemoryClock } from './memory-clock.js'
@@ -31,6 +32,7 @@ export interface RunOptions extends Partial<UploadSettings> {
   readonly intervalMs?: number
   /** Only these files; otherwise all. */
   readonly names?: readonly string[]
+  readonly isDryRun?: boolean
 }
 
 /** What came of one run. */
@@ -126,9 +128,16 @@ export class MemoryWorld {
   }
 
   /** A run of the engine that has not been waited for. */
-  start({ signal, writer, intervalMs = 60_000, names, ...settings }: RunOptions = {}): Promise<Report> {
+  start({
+    signal,
+    writer,
+    intervalMs = 60_000,
+    names,
+    isDryRun,
+    ...settings
+  }: RunOptions = {}): Promise<Report> {
     this.events = []
-    return upload({
+    return (isDryRun === true ? preview : upload)({
       files: this.plan(names),
       server: SERVER,
       settings: { ...SETTINGS, ...settings },
@@ -170,6 +179,7 @@ export class MemoryWorld {
       if (error === undefined) this.broken.push(`${file.remote} failed without an error`)
       return
     }
+    if (status === 'planned') return
     const here = this.disk.files.get(file.local)?.bytes
     if (!sameBytes(here, this.server.bytesOf(file.remote))) {
       this.broken.push(`P4: ${file.remote} is ${status} and not in place`)
@@ -210,7 +220,9 @@ export class MemoryWorld {
 }
 
 export function decisionsOf({ events }: Outcome): ResumeDecision['action'][] {
-  return events.flatMap(event => (event.type === 'decided' ? [event.decision.action] : []))
+  return events.flatMap(event =>
+    event.type === 'decided' || event.type === 'previewed' ? [event.decision.action] : []
+  )
 }
 
 export function resultOf({ report }: Outcome, name: string): FileResult {

@@ -2597,6 +2597,1609 @@ module.exports = function () {
 
 /***/ }),
 
+/***/ 298:
+/***/ ((module) => {
+
+// A simple implementation of make-array
+function makeArray (subject) {
+  return Array.isArray(subject)
+    ? subject
+    : [subject]
+}
+
+const UNDEFINED = undefined
+const EMPTY = ''
+const SPACE = ' '
+const ESCAPE = '\\'
+
+// The characters that carry a meaning of their own inside a regular
+//   expression, so a literal one has to be escaped before it is emitted.
+const REGEX_LITERAL_SPECIAL = /[.*+?()[\]{}^$|\\/]/
+const BOM = '\uFEFF'
+const REGEX_INVALID_TRAILING_BACKSLASH = /(?:[^\\]|^)\\$/
+// A run of two or more asterisks is a globstar (#175)
+const REGEX_ANCHORED_GLOBSTAR = /^\/\*{2,}$/
+const REGEX_REPLACE_LEADING_EXCAPED_EXCLAMATION = /^\\!/
+const REGEX_REPLACE_LEADING_EXCAPED_HASH = /^\\#/
+const REGEX_SPLITALL_CRLF = /\r?\n/g
+
+// Invalid:
+// - /foo,
+// - ./foo,
+// - ../foo,
+// - .
+// - ..
+// Valid:
+// - .foo
+const DOUBLE_SLASH = '//'
+const SLASH_CODE = 47
+const DOT_CODE = 46
+
+
+const SLASH = '/'
+
+// Do not use ternary expression here, since "istanbul ignore next" is buggy
+let TMP_KEY_IGNORE = 'node-ignore'
+/* istanbul ignore else */
+if (typeof Symbol !== 'undefined') {
+  TMP_KEY_IGNORE = Symbol.for('node-ignore')
+}
+const KEY_IGNORE = TMP_KEY_IGNORE
+
+const define = (object, key, value) => {
+  Object.defineProperty(object, key, {value})
+  return value
+}
+
+const RETURN_FALSE = () => false
+
+// > The range notation, e.g. [a-zA-Z],
+// > can be used to match one of the characters in a range.
+//
+// gitignore(5) defers to fnmatch(3) for this, and git implements it in
+//   `wildmatch.c`.  A bracket expression has a sub-grammar of its own, which
+//   is neither the surrounding pattern grammar nor the JavaScript one:
+//
+//   - a `]` right after `[` or `[!` is a literal member, not the terminator
+//   - `[:alpha:]` names one of twelve POSIX classes
+//   - `\` escapes the next member, `]` included
+//   - `*`, `?` and `.` are plain literal members
+//   - an unterminated expression makes the whole pattern match nothing
+//
+// which means the expression can not be located -- let alone translated -- by
+//   a regular expression.  It is scanned out of the pattern before the
+//   replacers below run, and put back once they are done, so that neither the
+//   metacharacter escaper nor the `?` / `*` replacers ever see its body.
+
+// git classifies with its own ASCII-only ctype macros (`wildmatch.c`), never
+//   with the C library ones, so these must not be mapped onto `\d` / `\w` /
+//   `\s`, which are wider.  `/` is left out of every expansion, because a
+//   bracket expression never matches a path separator.
+const POSIX_CLASSES = {
+  alnum: '0-9A-Za-z',
+  alpha: 'A-Za-z',
+  blank: ' \\t',
+  cntrl: '\\x00-\\x1f\\x7f',
+  digit: '0-9',
+  graph: '!-.0-~',
+  lower: 'a-z',
+  print: ' -.0-~',
+  punct: '!-.:-@\\[-`{-~',
+  // git's `sane-ctype.h` classifies \v and \f as control, not space,
+  //   unlike C's `isspace`
+  space: ' \\t\\n\\r',
+  upper: 'A-Z',
+  xdigit: '0-9A-Fa-f'
+}
+
+const CLASS_MEMBERS_TO_ESCAPE = '\\]^-['
+
+const escapeMember = char => CLASS_MEMBERS_TO_ESCAPE.indexOf(char) < 0
+  ? char
+  : ESCAPE + char
+
+// > if (matched == negated || ((flags & WM_PATHNAME) && text_ch == '/'))
+// >   return WM_ABORT_TO_STARSTAR;                     (git, `wildmatch.c`)
+// A bracket expression never matches a path separator, whatever its members
+//   say, so a negated class gets `/` as one more excluded character, while a
+//   plain one -- where a literal member or a range could still let `/` in --
+//   is guarded with a lookahead, `/` being impossible to subtract from a
+//   JavaScript character class.
+const NON_SLASH = '(?!\\/)'
+
+const classSource = (negated, body) => {
+  if (negated) {
+    return `[^\\/${body}]`
+  }
+
+  const source = `[${body}]`
+
+  return new RegExp(source).test('/')
+    ? NON_SLASH + source
+    : source
+}
+
+// Scan the bracket expression that starts at `pattern[start] === '['`,
+//   mirroring the member loop of git's `wildmatch.c`.
+// @returns {{end: number, source: string} | null} `null` if the expression is
+//   never terminated, which makes the whole pattern match nothing.
+const scanBracket = (pattern, start) => {
+  const {length} = pattern
+  let index = start + 1
+  let negated = EMPTY
+
+  const lead = pattern[index]
+  if (lead === '!' || lead === '^') {
+    negated = '^'
+    index ++
+  }
+
+  let body = EMPTY
+
+  // The member a `-` could start a range from, or EMPTY when the previous
+  //   member can not open one (start of the body, or a range / POSIX class
+  //   that has just closed)
+  let prev = EMPTY
+
+  // git scans the members with a do-while, so the first one is consumed
+  //   unconditionally.  That is the whole reason a leading `]` is a member
+  //   and not the terminator.
+  for (;;) {
+    const char = pattern[index]
+
+    if (char === UNDEFINED) {
+      return null
+    }
+
+    if (char === ESCAPE) {
+      const escaped = pattern[index + 1]
+      if (escaped === UNDEFINED) {
+        return null
+      }
+      body += escapeMember(escaped)
+      prev = escaped
+      index ++
+    } else if (
+      char === '-'
+      && prev
+      && index + 1 < length
+      && pattern[index + 1] !== ']'
+    ) {
+      index ++
+      let to = pattern[index]
+      if (to === ESCAPE) {
+        // A pattern can not end on a lone backslash -- `checkPattern` has
+        //   already thrown it away -- so there is an upper bound to read.
+        to = pattern[index += 1]
+      }
+      // An out-of-order range matches nothing in git but is a syntax error in
+      //   JavaScript, so it is dropped.  Its lower bound stays: git tests it
+      //   as a plain member before it ever looks at the `-`, so `[c-a]` does
+      //   match `c`.
+      if (prev <= to) {
+        body += `-${escapeMember(to)}`
+      }
+      prev = EMPTY
+    } else if (char === '[' && pattern[index + 1] === ':') {
+      const nameStart = index + 2
+      let end = nameStart
+      while (end < length && pattern[end] !== ']') {
+        end ++
+      }
+
+      if (end === length) {
+        return null
+      }
+
+      if (end > nameStart && pattern[end - 1] === ':') {
+        const name = pattern.slice(nameStart, end - 1)
+
+        // An unknown class name makes the whole pattern match nothing
+        if (!Object.prototype.hasOwnProperty.call(POSIX_CLASSES, name)) {
+          return null
+        }
+
+        body += POSIX_CLASSES[name]
+        prev = EMPTY
+        index = end
+      } else {
+        // No `:]` to close it, so the `[` is a plain member and scanning
+        //   resumes right after it.
+        body += escapeMember('[')
+        prev = '['
+        index = nameStart - 2
+      }
+    } else {
+      body += escapeMember(char)
+      prev = char
+    }
+
+    index ++
+
+    if (pattern[index] === ']') {
+      return {
+        end: index,
+        source: classSource(negated, body)
+      }
+    }
+  }
+}
+
+// An empty JavaScript class can never match, which is how a pattern that git
+//   gives up on (`WM_ABORT_ALL`) is expressed here.
+const NEVER_MATCH = '[]'
+
+// A NUL can appear in neither a `.gitignore` line nor a path, which makes it
+//   the one safe placeholder character.  A literal one in the pattern is
+//   held aside all the same, so a collision is impossible by construction.
+const PLACEHOLDER = '\u0000'
+const REGEX_RESTORE_PLACEHOLDER = new RegExp(
+  `${PLACEHOLDER}(\\d+)${PLACEHOLDER}`, 'g'
+)
+
+// The one wildcard the chain does not expand for itself is a trailing `*`. How
+//   it expands depends on the mode (`regex` vs `checkRegex`), so `_make` is
+//   left to do it, and until then the pending wildcard travels as this marker.
+//   That is what keeps it apart from a user-escaped literal `\*`: the unescape
+//   steps collapse the escaped one to the exact `\*` a wildcard would leave
+//   behind, so by the time `_make` runs the two are otherwise the same string
+//   and a literal star gets wrongly rewritten into a wildcard. The marker is a
+//   private-use character, and `extractBrackets` keeps one that came out of the
+//   pattern apart from it, so the only marker `_make` ever turns back into a
+//   real wildcard is the one this chain put there itself.
+const TRAILING_WILDCARD = '\uE000'
+
+// A trailing "/**" is deferred the same way, because `checkRegex` has to tell
+//   it apart from a trailing "/*" (see `checkSourceOf`). For `.ignores()` it
+//   still never matches the folder itself (#21).
+const TRAILING_DOUBLESTAR = '\uE001'
+
+// The three characters above mean something to the chain that builds the
+//   source rather than to the path, so one that came out of the pattern is
+//   held aside like a bracket expression instead of going straight out. Being
+//   held is what makes it safe: the restore runs after the step that anchors
+//   the source, so the character comes back in the middle of the source and
+//   not at its end, which is the one place `_make` and `checkSourceOf` look
+//   for a marker. Without it a pattern's own character lands where a pending
+//   marker sits, and `_make` turns it into a real trailing wildcard.
+//
+// It is held as a one-member class rather than bare, in both of the branches
+//   a reserved character can reach, so that the property can be
+//   read off this function alone -- a reserved character never goes out on
+//   its own -- rather than depending on where in the chain the restore
+//   happens to run. In the expression built here `[x]` matches exactly what
+//   `x` matches, none of the three being special to a regular expression or
+//   inside a class, so no test can tell the two apart: the class is insurance,
+//   and the paragraph above is the reason it is not needed.
+const isReserved = char =>
+  char === PLACEHOLDER
+  || char === TRAILING_WILDCARD
+  || char === TRAILING_DOUBLESTAR
+
+// Replace every bracket expression with a placeholder the replacers below
+//   leave alone, and translate it separately.
+const extractBrackets = pattern => {
+  const sources = []
+  const hold = source =>
+    `${PLACEHOLDER}${sources.push(source) - 1}${PLACEHOLDER}`
+
+  const {length} = pattern
+  let out = EMPTY
+  let index = 0
+
+  while (index < length) {
+    const char = pattern[index]
+
+    if (char === ESCAPE) {
+      // > Put a backslash ("\") in front of ... a character to make it literal.
+      //                                            (gitignore(5) -> fnmatch(3))
+      // A backslash quotes the next character, whatever it is, so `\d` is a
+      //   literal `d`, not the regex digit class, and `\?` is a literal `?`,
+      //   not a wildcard. Held aside as its literal here, the escape never
+      //   reaches the replacers below, which would otherwise let `\d`, `\b`,
+      //   `\1`, `\/` keep their regular-expression meaning, and would turn a
+      //   `\?` into `[^\/]`.
+      //
+      // Three escapes are still left for the chain: `\*` (a literal star,
+      //   told apart from a wildcard by `TRAILING_WILDCARD` and the wildcard
+      //   replacers), `\[` (a literal bracket, the one `[` the bracket
+      //   replacer still expects), and `\ ` (a quoted space, which one pass
+      //   below rewrites in bulk -- holding each one aside instead costs more
+      //   on a pattern built out of them). A lone trailing backslash can reach
+      //   here after line-ending cleanup.
+      //
+      // A quoted backslash is not among them. The chain doubles every
+      //   backslash, then takes the doubling back out again, and a quoted one
+      //   standing next to a character the chain also escapes left the two
+      //   counts sharing a run, so one of the escapes was lost. Held here as
+      //   the literal it means, it never joins that run.
+      const escaped = pattern[index + 1]
+
+      if (
+        escaped === UNDEFINED
+        || escaped === SLASH && index + 2 === length
+      ) {
+        // Git removes a final directory slash before matching. An escape
+        //   without a character after that removal makes the pattern invalid.
+        out += hold(NEVER_MATCH)
+      } else if (
+        escaped === '*'
+        || escaped === '['
+        || escaped === SPACE
+      ) {
+        out += pattern.slice(index, index + 2)
+      } else {
+        out += hold(
+          REGEX_LITERAL_SPECIAL.test(escaped)
+            ? ESCAPE + escaped
+            : isReserved(escaped)
+              ? `[${escaped}]`
+              : escaped
+        )
+      }
+
+      index += 2
+    } else if (isReserved(char)) {
+      out += hold(`[${char}]`)
+      index ++
+    } else if (char === '[') {
+      const scanned = scanBracket(pattern, index)
+
+      if (scanned === null) {
+        // git gives up on the whole pattern (`WM_ABORT_ALL`), so whatever
+        //   follows can not make it match either.
+        out += hold(NEVER_MATCH)
+        index = length
+      } else {
+        out += hold(scanned.source)
+        index = scanned.end + 1
+      }
+    } else {
+      out += char
+      index ++
+    }
+  }
+
+  return {
+    source: out,
+    sources
+  }
+}
+
+// A step of the chain below is normally a `[matcher, replacer]` pair handed
+//   to `String.replace`. `DIRECT` marks the ones that are plain string work
+//   instead, and take `(source, pattern)`.
+//
+// Anchoring the two ends is exactly that -- a test of one character and a
+//   concatenation -- and putting it through the regular expression engine
+//   cost a third of this chain for nothing: 167ns where 10ns does the same
+//   job. The two are still steps in the same list, in the same places,
+//   because their position in the order is part of what they mean.
+const DIRECT = null
+
+// A separator at the beginning or in the middle of a pattern, as opposed to
+//   one at the very end.
+const REGEX_INNER_SLASH = /\/(?!$)/
+
+// > If the pattern ends with a slash,
+// > it is removed for the purpose of the following description,
+// > but it would only find a match with a directory.
+// > In other words, foo/ will match a directory foo and paths underneath it,
+// > but will not match a regular file or a symbolic link foo
+// >  (this is consistent with the way how pathspec works in general in Git).
+// '`foo/`' will not match regular file '`foo`' or symbolic link '`foo`'
+// -> ignore-rules will not deal with it, because it costs extra `fs.stat` call
+//      you could use option `mark: true` with `glob`
+
+// '`foo/`' should not continue with the '`..`'
+// The chain that turns one gitignore pattern into a regular expression
+//   source, in order. A step is either
+//
+//   [matcher, replacer]            handed to `String.replace`
+//   [matcher, replacer, required]  the same, but skipped outright unless
+//                                    `required` appears in the string, which
+//                                    the matcher cannot match without
+//   [DIRECT, transform]            plain string work, taking (source, pattern)
+//
+// The `required` character is only ever a shortcut: finding it does not mean
+//   the matcher will match, and not finding it means it cannot. It is there
+//   because scanning for one character costs a fraction of running a matcher
+//   that then finds nothing -- for the wildcard step, whose `[^\\]+`
+//   backtracks its way through the whole string before giving up, 11ns
+//   against 400ns.
+const REPLACERS = [
+
+  // Replace (\ ) with ' '
+  // Only a space: an escaped tab or other whitespace is already a literal by
+  //   the time it reaches here, and a bare tab must be left as one, not turned
+  //   into a space.
+  // (\ ) -> ' '
+  // (\\ ) -> '\\ '
+  // (\\\ ) -> '\\ '
+  [
+    // A run of backslashes is taken whole, from its first one, so no match
+    //   ever starts again inside it -- `(\\+?) ` did, which made a long run
+    //   quadratic.
+    /(\\+)( ?)/g,
+    (_, run, space) => space
+      ? run.slice(0, run.length - run.length % 2) + SPACE
+      : run,
+    ESCAPE + SPACE
+  ],
+
+  // git's wildmatch() reads a run of two or more asterisks as one globstar
+  //   whenever the run fills a path segment: it starts the pattern or follows
+  //   a `/`, and it ends the pattern or comes before a `/`. A run of two is
+  //   already `**`; a longer one is folded into `**` here, so the steps
+  //   below only ever have to know `**`.
+  // `***/foo` -> `**/foo`, `a/***/b` -> `a/**/b`, `a/***` -> `a/**`
+  // git also takes a run beside a literal prefix (`a***/b`) or beside an
+  //   escaped slash (`***\/b`) as a globstar, and this does not; the README
+  //   lists both, under "A run of asterisks".
+  [
+    /(^|\/)\*{3,}(?=\/|$)/g,
+    (_, start) => `${start}**`,
+    '*'
+  ],
+
+  // Escape metacharacters
+  // which is written down by users but means special for regular expressions.
+
+  // > There are 12 characters with special meanings:
+  // > - the backslash \,
+  // > - the caret ^,
+  // > - the dollar sign $,
+  // > - the period or dot .,
+  // > - the vertical bar or pipe symbol |,
+  // > - the question mark ?,
+  // > - the asterisk or star *,
+  // > - the plus sign +,
+  // > - the opening parenthesis (,
+  // > - the closing parenthesis ),
+  // > - and the opening square bracket [,
+  // > - the opening curly brace {,
+  // > These special characters are often called "metacharacters".
+  [
+    /[\\$.|*+(){^]/g,
+    match => `\\${match}`
+  ],
+
+  [
+    // > a question mark (?) matches a single character
+    /(?!\\)\?/g,
+    () => '[^/]',
+    '?'
+  ],
+
+  // leading slash
+  [
+
+    // > A leading slash matches the beginning of the pathname.
+    // > For example, "/*.c" matches "cat-file.c" but not "mozilla-sha1/sha1.c".
+    // A leading slash matches the beginning of the pathname
+    /^\//,
+    () => '^',
+    SLASH
+  ],
+
+  // replace special metacharacter slash after the leading slash
+  [
+    /\//g,
+    () => '\\/',
+    SLASH
+  ],
+
+  [
+    // > A leading "**" followed by a slash means match in all directories.
+    // > For example, "**/foo" matches file or directory "foo" anywhere,
+    // > the same as pattern "foo".
+    // > "**/foo/bar" matches file or directory "bar" anywhere that is directly
+    // >   under directory "foo".
+    // Notice that the '*'s have been replaced as '\\*'
+    /^\^*(?:\\\*\\\*\\\/)+/,
+
+    // '**/foo' <-> 'foo'
+    () => '^(?:.*\\/)?',
+    '*'
+  ],
+
+  // starting
+  [
+    // there will be no leading '/'
+    //   (which has been replaced by section "leading slash")
+    // If starts with '**', adding a '^' to the regular expression also works
+    DIRECT,
+    (source, pattern) => {
+      // Nothing to anchor to, or already anchored
+      if (!source || source[0] === '^') {
+        return source
+      }
+
+      // If has a slash `/` at the beginning or middle
+      const anchor = !REGEX_INNER_SLASH.test(pattern)
+        // > Prior to 2.22.1
+        // > If the pattern does not contain a slash /,
+        // >   Git treats it as a shell glob pattern
+        // Actually, if there is only a trailing slash,
+        //   git also treats it as a shell glob pattern
+
+        // After 2.22.1 (compatible but clearer)
+        // > If there is a separator at the beginning or middle (or both)
+        // > of the pattern, then the pattern is relative to the directory
+        // > level of the particular .gitignore file itself.
+        // > Otherwise the pattern may also match at any level below
+        // > the .gitignore level.
+        ? '(?:^|\\/)'
+
+        // > Otherwise, Git treats the pattern as a shell glob suitable for
+        // >   consumption by fnmatch(3)
+        : '^'
+
+      return anchor + source
+    }
+  ],
+
+  // two globstars
+  [
+    // Use lookahead assertions so that we could match more than one `'/**'`
+    /\\\/\\\*\\\*(?=\\\/|$)/g,
+
+    // Zero, one or several directories
+    // should not use '*', or it will be replaced by the next replacer
+
+    // Check if it is not the last `'/**'`
+    (_, index, str) => index + 6 < str.length
+
+      // case: /**/ at the end of the pattern, i.e. a trailing `'/**/'`
+      // > A trailing `"/**/"` (a trailing `"/**"` restricted to directories)
+      // >   matches everything inside, but it should not match the current
+      // >   folder itself, so it requires at least one directory segment.
+      // 'a/**/' matches 'a/b/', 'a/x/y/' but not 'a/'
+      ? str.slice(index + 6) === '\\/'
+        ? '(?:\\/[^\\/]+)+'
+
+        // case: /**/
+        // > A slash followed by two consecutive asterisks then a slash matches
+        // >   zero or more directories.
+        // > For example, "a/**/b" matches "a/b", "a/x/b", "a/x/y/b" and so on.
+        // '/**/'
+        : '(?:\\/[^\\/]+)*'
+
+      // case: /**
+      // > A trailing `"/**"` matches everything inside.
+
+      // #21: everything inside but it should not include the current folder,
+      //   resolved by `_make`
+      : `\\/${TRAILING_DOUBLESTAR}`,
+    '*'
+  ],
+
+  // normal intermediate wildcards
+  [
+    // Never replace escaped '*'
+    // ignore rule '\*' will match the path '*'
+
+    // 'abc.*/' -> go
+    // 'abc.*'  -> skip this rule,
+    //    coz trailing single wildcard will be handed by [trailing wildcard]
+    /(^|[^\\]+)(\\\*)+(?=.+)/g,
+
+    // '*.js' matches '.js'
+    // '*.js' doesn't match 'abc'
+    (_, p1, p2) => {
+      // 1.
+      // > An asterisk "*" matches anything except a slash.
+      // 2.
+      // > Other consecutive asterisks are considered regular asterisks
+      // > and will match according to the previous rules.
+      const unescaped = p2.replace(/\\\*/g, '[^\\/]*')
+      return p1 + unescaped
+    },
+    '*'
+  ],
+
+  // trailing wildcard, held apart from a literal star
+  [
+    // The step above leaves a trailing `*` alone, so a single `\*` is all that
+    //   can be left at the end here, and what stands in front of it says which
+    //   kind it is. A wildcard arrives as the escaper wrote it, `\*` with
+    //   nothing before it; a literal arrives as the user's own escape, which
+    //   the escaper doubled, and then the star's own -- `\\` and then `\*`.
+    //   There is no third case: every backslash still reaching the chain is
+    //   one `\*`, `\[` or `\ ` carries itself, and each is followed by its
+    //   own character, so a longer run can never form. This runs while the
+    //   two are still distinct, before the unescape steps below collapse the
+    //   literal onto the very `\*` a wildcard leaves behind.
+    /(^|[^\\])((?:\\\\)*)\\\*$/,
+
+    (match, p1, p2) =>
+      p2 === EMPTY
+        // A real wildcard: carry it to `_make` as the marker, so the unescape
+        //   steps and the trailing-wildcard rewrite can never mistake it for a
+        //   literal `\*` (nor the reverse).
+        ? p1 + TRAILING_WILDCARD
+        // A literal star: leave it exactly as it stands for the unescape steps.
+        : match,
+    '*'
+  ],
+
+  [
+    // unescape, revert step 3 except for back slash
+    // For example, if a user escape a '\\*',
+    // after step 3, the result will be '\\\\\\*'
+    /\\\\\\(?=[$.|*+(){^])/g,
+    () => ESCAPE,
+    ESCAPE + ESCAPE
+  ],
+
+  [
+    // '\\\\' -> '\\'
+    /\\\\/g,
+    () => ESCAPE,
+    ESCAPE + ESCAPE
+  ],
+
+  [
+    // Every real bracket expression -- POSIX classes included -- has already
+    //   been held aside by `extractBrackets`, so the only `[` left in the
+    //   pattern is an escaped, literal one.
+
+    // A backslash could only stand at the end of the range if it quoted the
+    //   `]`, and `\]` is held aside long before this.
+    /\\\[([^\]/]*?)($|\])/g,
+
+    // '\\[bar]' -> '\\\\[bar]'
+    (match, range, close) => `\\[${range}${close}`,
+    '['
+  ],
+
+  // ending
+  [
+    // 'js' will not match 'js.'
+    // 'ab' will not match 'abc'
+    DIRECT,
+
+    // WTF!
+    // https://git-scm.com/docs/gitignore
+    // changes in [2.22.1](https://git-scm.com/docs/gitignore/2.22.1)
+    // which re-fixes #24, #38
+
+    // > If there is a separator at the end of the pattern then the pattern
+    // > will only match directories, otherwise the pattern can match both
+    // > files and directories.
+
+    // 'js*' will not match 'a.js'
+    // 'js/' will not match 'a.js'
+    // 'js' will match 'a.js' and 'a.js/'
+    source => {
+      const last = source[source.length - 1]
+
+      // The pattern is empty, or ends in a pending marker `_make` owns --
+      //   the trailing wildcard, or a trailing "/**". A trailing `*` that is
+      //   not the marker is a literal star, which anchors like any other
+      //   final character.
+      if (!last || last === TRAILING_WILDCARD || last === TRAILING_DOUBLESTAR) {
+        return source
+      }
+
+      return last === SLASH
+        // foo/ will not match 'foo'
+        ? `${source}$`
+        // foo matches 'foo' and 'foo/'
+        : `${source}(?=$|\\/$)`
+    }
+  ]
+]
+
+const REGEX_REPLACE_TRAILING_WILDCARD = /(^|\\\/)?\uE000$/
+const MODE_IGNORE = 'regex'
+const MODE_CHECK_IGNORE = 'checkRegex'
+const UNDERSCORE = '_'
+
+const replaceTrailingWildcard = (_, p1) => {
+  const prefix = p1
+    // '\^':
+    // '/*' does not match EMPTY
+    // '/*' does not match everything
+
+    // '\\\/':
+    // 'abc/*' does not match 'abc/'
+    ? `${p1}[^/]+`
+
+    // 'a*' matches 'a'
+    // 'a*' matches 'aa'
+    : '[^/]*'
+
+  return `${prefix}(?=$|\\/$)`
+}
+
+const REGEX_REPLACE_TRAILING_DOUBLESTAR = /\uE001$/
+
+// 'abc/**' matches everything under 'abc', but not 'abc/' itself (#21)
+const replaceTrailingDoublestar = () => '.+(?=$|\\/$)'
+
+const WILDCARD = '[^\\/]*'
+
+// The fixed piece between the wildcard at `at` and the next wildcard of the
+//   run: the tokens that separate them, joined as they appear in the source.
+//   A run never holds two wildcards in a row, so there is always at least one
+//   token.
+const separatorAfter = (run, at) => {
+  let separator = EMPTY
+
+  for (let index = at + 1; index < run.length && !run[index].wildcard; index ++) {
+    separator += run[index].single
+  }
+
+  return separator
+}
+
+// Where a run of non-slash wildcards is split by fixed pieces --
+//   `[^/]*ab[^/]*cd...` -- the engine has many equivalent ways to lay the
+//   input across the wildcards, and on input that does not match it works
+//   through all of them, so the time grows with the number of wildcards
+//   rather than the length of the path. Every wildcard but the last in such a
+//   run can be pinned to stop where the piece after it begins, which leaves
+//   one way to lay out the input and no rewinding, without changing which
+//   paths match: the fixed pieces still bound the count, and the last
+//   wildcard still absorbs the rest.
+//
+// A wildcard is pinned to the whole piece, never to the piece's first
+//   character. The pin leaves no way back, so a wildcard that stopped at that
+//   first character would hand over wherever the character happens to turn
+//   up, including the places the rest of the piece cannot follow -- which is
+//   how `f*o/*/*` came to miss `foo/b/c`, the first `o` of `foo` not being
+//   the one the `o/` after it needs. Every token of a piece matches exactly
+//   one character, so the first place the whole piece fits is the leftmost
+//   place it can sit, and whatever is left over goes to the wildcards that
+//   follow.
+//
+// The source is read one token at a time -- a wildcard, a single-character
+//   piece (a literal, an escape, a class), or a parenthesised group or anchor
+//   that ends the run -- so only a genuine wildcard is touched.
+const pinWildcards = source => {
+  if (source.indexOf(WILDCARD) < 0) {
+    return source
+  }
+
+  const tokens = []
+  const {length} = source
+  let index = 0
+
+  while (index < length) {
+    const char = source[index]
+
+    if (source.startsWith(WILDCARD, index)) {
+      tokens.push({wildcard: true})
+      index += WILDCARD.length
+    } else if (char === '[') {
+      let end = index + 1
+
+      if (source[end] === '^') {
+        end ++
+      }
+
+      if (source[end] === ']') {
+        end ++
+      }
+
+      while (end < length && source[end] !== ']') {
+        end += source[end] === ESCAPE
+          ? 2
+          : 1
+      }
+
+      end ++
+      tokens.push({single: source.slice(index, end)})
+      index = end
+    } else if (char === ESCAPE) {
+      tokens.push({single: source.slice(index, index + 2)})
+      index += 2
+    } else if (char === '(') {
+      let depth = 0
+      let end = index
+
+      do {
+        if (source[end] === ESCAPE) {
+          end ++
+        } else if (source[end] === '(') {
+          depth ++
+        } else if (source[end] === ')') {
+          depth --
+        }
+
+        end ++
+      } while (end < length && depth > 0)
+
+      if ('*+?'.indexOf(source[end]) >= 0) {
+        end ++
+      }
+
+      tokens.push({boundary: source.slice(index, end)})
+      index = end
+    } else if (char === '^' || char === '$') {
+      tokens.push({boundary: char})
+      index ++
+    } else {
+      tokens.push({single: char})
+      index ++
+    }
+  }
+
+  let out = EMPTY
+  let run = []
+
+  const flush = () => {
+    let lastWildcard
+
+    run.forEach((token, at) => {
+      if (token.wildcard) {
+        lastWildcard = at
+      }
+    })
+
+    run.forEach((token, at) => {
+      if (!token.wildcard) {
+        out += token.single
+        return
+      }
+
+      // Every wildcard but the last is pinned to the whole piece that
+      //   follows it, for the reason set out above this function. The last
+      //   one stays as it is and takes up the rest.
+      out += at === lastWildcard
+        ? WILDCARD
+        : `(?:(?!${separatorAfter(run, at)})[^\\/])*`
+    })
+
+    run = []
+  }
+
+  tokens.forEach(token => {
+    if (token.boundary === undefined) {
+      run.push(token)
+      return
+    }
+
+    flush()
+    out += token.boundary
+  })
+
+  flush()
+
+  return out
+}
+
+// @param {pattern}
+const makeRegexPrefix = pattern => {
+  // `/**` matches every path, as `**` does. The translation below only finds
+  //   a globstar beside a slash it keeps, and the leading one is turned into
+  //   an anchor, so `/**` would come out as `/*` and match one level only.
+  //   Here rather than in `createRule`, so that `checkSourceOf`, which
+  //   compiles `/**/` again without its trailing slash, gets it too.
+  if (REGEX_ANCHORED_GLOBSTAR.test(pattern)) {
+    pattern = '**'
+  }
+
+  const {source, sources} = extractBrackets(pattern)
+
+  const replaced = REPLACERS.reduce(
+    // A pass whose matcher finds nothing hands back the very string it was
+    //   given, so asking first costs a search and saves a rewrite. Ten of the
+    //   fifteen passes never fire for a typical .gitignore line, and between
+    //   them they were 45% of this chain.
+    (prev, [matcher, replacer, required]) => {
+      if (matcher === DIRECT) {
+        return replacer(prev, pattern)
+      }
+
+      if (required !== UNDEFINED && prev.indexOf(required) < 0) {
+        return prev
+      }
+
+      // A pass whose matcher finds nothing hands back the very string it was
+      //   given, so asking first costs a search and saves a rewrite.
+      return matcher.test(prev)
+        ? prev.replace(matcher, replacer.bind(pattern))
+        : prev
+    },
+    source
+  )
+
+  // Most patterns hold no bracket expression at all, and then there is
+  //   nothing to put back.
+  return sources.length
+    ? replaced.replace(
+      REGEX_RESTORE_PLACEHOLDER,
+      (match, index) => sources[index]
+    )
+    : replaced
+}
+
+// `checkRegex` tests a path with a trailing slash, 'abc/', the way
+//   `git check-ignore` matches that literal string once the directory itself
+//   is known not to be excluded (see `checkIgnore`): a trailing '/' of the
+//   pattern is dropped, a basename pattern sees an empty basename, and only a
+//   pattern whose last segment is a pending wildcard can match what is left
+//   after the final slash -- 'abc/*' and 'abc/**' match 'abc/', and 'abc/**'
+//   also matches 'abc/d/' (#77, #169).
+const checkSourceOf = (body, prefix) => {
+  if (body[body.length - 1] === SLASH) {
+    prefix = makeRegexPrefix(body.slice(0, - 1))
+  }
+
+  const head = prefix.slice(0, - 1)
+  const last = prefix[prefix.length - 1]
+
+  return last === TRAILING_WILDCARD
+    ? `${head}$`
+    : last === TRAILING_DOUBLESTAR
+      ? `${head}.*$`
+      : NEVER_MATCH
+}
+
+// A trailing slash does not stop a pattern being basename-only: it restricts
+//   the match to a directory, it does not let the pattern reach across one.
+//   Everything else a pattern can hold -- a wildcard, a character class, an
+//   escape -- stays inside a single path segment too, so a pattern with no
+//   separator in it can only ever describe the last one.
+const matchesBasename = body => {
+  const index = body.indexOf(SLASH)
+
+  return index < 0 || index === body.length - 1
+}
+
+// The last segment of a path, keeping a trailing slash, because a pattern that
+//   ends in one matches only a directory.
+// 'a/b/c.js' -> 'c.js';  'a/b/' -> 'b/';  'c.js' -> 'c.js' (no copy made)
+const basenameOf = path => {
+  const end = path.length - 1
+
+  const index = path.lastIndexOf(
+    SLASH,
+    path[end] === SLASH
+      ? end - 1
+      : end
+  )
+
+  return index < 0
+    ? path
+    : path.slice(index + 1)
+}
+
+// The parent directory of a path, with its trailing separator, or EMPTY when
+//   the path has none.
+// 'a/b/c' -> 'a/b/';  'a/b/' -> 'a/';  'a' -> EMPTY;  'a/' -> EMPTY
+//
+// A path holding an empty segment has to be taken apart, because its
+//   ancestors are not prefixes of it: the parent of 'a//b' is 'a/', not
+//   'a//', and the parent of '/a/' is nothing at all. Both shapes reach here
+//   -- 'a//b' is accepted outright, and `checkIgnore` does not put the path
+//   it is given through the relative-path check.
+//
+// Every other path is a prefix of itself, and cutting one costs a fraction of
+//   splitting it into an array and joining that back at every level: 73ns
+//   against 207ns.
+const parentOf = path => {
+  if (
+    path.charCodeAt(0) === SLASH_CODE
+    || path.indexOf(DOUBLE_SLASH) >= 0
+  ) {
+    const slices = path.split(SLASH).filter(Boolean)
+
+    slices.pop()
+
+    return slices.length
+      ? slices.join(SLASH) + SLASH
+      : EMPTY
+  }
+
+  const end = path.length - 1
+
+  // Look back from before a trailing separator, since that one belongs to the
+  //   path itself.
+  //
+  // A negative place to start would be a trap here: `lastIndexOf` clamps one
+  //   to 0 and searches there rather than reporting no match, so '/' would
+  //   come back as its own parent and the walk would never end. It cannot
+  //   happen -- that is the only path short enough to produce one, and the
+  //   test above has already sent it the other way.
+  const cut = path.lastIndexOf(
+    SLASH,
+    path.charCodeAt(end) === SLASH_CODE
+      ? end - 1
+      : end
+  )
+
+  return cut < 0
+    ? EMPTY
+    : path.slice(0, cut + 1)
+}
+
+const isString = subject => typeof subject === 'string'
+
+// Blank lines and comments are told by `createRule`, once the pattern is
+//   normalized.
+const checkPattern = pattern => pattern
+  && isString(pattern)
+  && !REGEX_INVALID_TRAILING_BACKSLASH.test(pattern)
+
+const splitPattern = pattern => pattern
+.split(REGEX_SPLITALL_CRLF)
+.filter(Boolean)
+
+class IgnoreRule {
+  constructor (
+    pattern,
+    mark,
+    body,
+    ignoreCase,
+    negative,
+    prefix
+  ) {
+    this.pattern = pattern
+    this.mark = mark
+    this.negative = negative
+
+    define(this, 'body', body)
+    define(this, 'ignoreCase', ignoreCase)
+    define(this, 'regexPrefix', prefix)
+  }
+
+  // Worked out on first use and kept behind an own property, the way `regex`
+  //   caches itself in `_regex`. Deciding it in the constructor instead would
+  //   add a fourth `defineProperty` to every rule ever built, which cost 4% of
+  //   every compile -- including the compiles of rules that are never matched
+  //   against anything.
+  get _basenameOnly () {
+    return define(this, '_basenameOnly', matchesBasename(this.body))
+  }
+
+  get regex () {
+    const key = UNDERSCORE + MODE_IGNORE
+
+    if (this[key]) {
+      return this[key]
+    }
+
+    return this._make(MODE_IGNORE, key)
+  }
+
+  get checkRegex () {
+    const key = UNDERSCORE + MODE_CHECK_IGNORE
+
+    if (this[key]) {
+      return this[key]
+    }
+
+    return this._make(MODE_CHECK_IGNORE, key)
+  }
+
+  _make (mode, key) {
+    const str = pinWildcards(
+      mode === MODE_IGNORE
+        ? this.regexPrefix
+        .replace(REGEX_REPLACE_TRAILING_WILDCARD, replaceTrailingWildcard)
+        .replace(REGEX_REPLACE_TRAILING_DOUBLESTAR, replaceTrailingDoublestar)
+        : checkSourceOf(this.body, this.regexPrefix)
+    )
+
+    const regex = this.ignoreCase
+      ? new RegExp(str, 'i')
+      : new RegExp(str)
+
+    return define(this, key, regex)
+  }
+}
+
+const isLineEnd = char => char === '\r' || char === '\n'
+
+// Drop a line terminator, which can remain when patterns are passed as an
+//   array, and then the trailing spaces. Git trims spaces only, and a space
+//   escaped by an odd run of backslashes stays, unescaped, as the last one.
+// Scanned from the end: a regular expression can only try each start in
+//   turn, which is quadratic over a long run of spaces or backslashes.
+// 'a  ' -> 'a';  'a\ ' -> 'a ';  'a\\ ' -> 'a\\';  'a\t' -> 'a\t'
+const trimEnd = body => {
+  let end = body.length
+
+  while (end && isLineEnd(body[end - 1])) {
+    end --
+  }
+
+  const lineEnd = end
+
+  while (end && body[end - 1] === SPACE) {
+    end --
+  }
+
+  if (end === lineEnd) {
+    return body.slice(0, end)
+  }
+
+  let backslashes = 0
+
+  while (backslashes < end && body[end - backslashes - 1] === ESCAPE) {
+    backslashes ++
+  }
+
+  return backslashes % 2
+    ? body.slice(0, end - 1) + SPACE
+    : body.slice(0, end)
+}
+
+const createRule = ({
+  pattern,
+  mark
+}, ignoreCase) => {
+  // Git drops a BOM before it reads the first line, so before anything else.
+  let body = pattern[0] === BOM
+    ? pattern.slice(1)
+    : pattern
+
+  // > A line starting with # serves as a comment.
+  if (body[0] === '#') {
+    return
+  }
+
+  let negative = false
+
+  // > An optional prefix "!" which negates the pattern;
+  if (body[0] === '!') {
+    negative = true
+    body = body.slice(1)
+  }
+
+  // Normalize the body before checking which slashes anchor the pattern.
+  //   Otherwise `bar/ ` is mistaken for a pattern containing an inner slash.
+  //   Only a body ending in a space or a line terminator has anything to trim.
+  const last = body[body.length - 1]
+
+  if (last === SPACE || last === '\r' || last === '\n') {
+    body = trimEnd(body)
+  }
+
+  // > A blank line matches no files, so it can serve as a separator for
+  // >   readability.
+  // Nor does a lone "!", or anything else left empty here: an empty pattern
+  //   would compile to a regex matching every path.
+  if (!body) {
+    return
+  }
+
+  body = body
+  // > Put a backslash ("\") in front of the first "!" for patterns that
+  // >   begin with a literal "!", for example, `"\!important!.txt"`.
+  .replace(REGEX_REPLACE_LEADING_EXCAPED_EXCLAMATION, '!')
+  // > Put a backslash ("\") in front of the first hash for patterns that
+  // >   begin with a hash.
+  .replace(REGEX_REPLACE_LEADING_EXCAPED_HASH, '#')
+
+  const regexPrefix = makeRegexPrefix(body)
+
+  return new IgnoreRule(
+    pattern,
+    mark,
+    body,
+    ignoreCase,
+    negative,
+    regexPrefix
+  )
+}
+
+class RuleManager {
+  constructor (ignoreCase) {
+    this._ignoreCase = ignoreCase
+    this._rules = []
+
+    // How many of the rules git would tag `EXC_FLAG_NODIR`.
+    //
+    // The scan uses it to decide, once for the whole set, whether handing
+    //   those rules the basename is worth what it costs the others. The
+    //   shortcut saves a full-path scan on every rule it applies to and costs
+    //   a check on every rule it does not, so a set where almost nothing is
+    //   basename-only comes out behind -- a 955 pattern set with 44 of them
+    //   measured 19% slower with the shortcut always on.
+    //
+    // Deciding this by measurement rather than by meaning is safe: a
+    //   basename-only pattern gives the very same answer against the whole
+    //   path, it just takes longer to say so. The choice can only change how
+    //   fast the scan runs, never what it returns.
+    this._basenameCount = 0
+  }
+
+  _add (pattern) {
+    // #32
+    if (pattern && pattern[KEY_IGNORE]) {
+      this._rules = this._rules.concat(pattern._rules._rules)
+      this._basenameCount += pattern._rules._basenameCount
+      this._added = true
+      return
+    }
+
+    if (isString(pattern)) {
+      pattern = {
+        pattern
+      }
+    }
+
+    const rule = checkPattern(pattern.pattern)
+      && createRule(pattern, this._ignoreCase)
+
+    if (rule) {
+      this._added = true
+      this._rules.push(rule)
+
+      // Deliberately not `rule._basenameOnly`: reading that would materialise
+      //   the rule's own copy, and the whole point of leaving it lazy is that
+      //   a rule which is compiled and never matched never pays for it.
+      if (matchesBasename(rule.body)) {
+        this._basenameCount ++
+      }
+    }
+  }
+
+  // @param {Array<string> | string | Ignore} pattern
+  add (pattern) {
+    this._added = false
+
+    makeArray(
+      isString(pattern)
+        ? splitPattern(pattern)
+        : pattern
+    ).forEach(this._add, this)
+
+    if (this._added) {
+      this._literalRules = UNDEFINED
+    }
+
+    return this._added
+  }
+
+  // Match the literal 'abc/' for `checkIgnore`, last rule wins. Only a rule
+  //   ending in a wildcard can match it (see `checkSourceOf`), so the rest
+  //   are left out once, rather than tested or compiled for every path.
+  testLiteral (path) {
+    const rules = this._literalRules || (
+      this._literalRules = this._rules.filter(
+        ({body}) => body[body.length - (
+          body[body.length - 1] === SLASH ? 2 : 1
+        )] === '*'
+      )
+    )
+
+    let ignored = false
+    let unignored = false
+    let matchedRule
+
+    for (let index = rules.length - 1; index >= 0; index --) {
+      const rule = rules[index]
+
+      if (rule.checkRegex.test(path)) {
+        ignored = !rule.negative
+        unignored = rule.negative
+        matchedRule = rule.negative
+          ? UNDEFINED
+          : rule
+        break
+      }
+    }
+
+    const ret = {
+      ignored,
+      unignored
+    }
+
+    if (matchedRule) {
+      ret.rule = matchedRule
+    }
+
+    return ret
+  }
+
+  // Test one single path without recursively checking parent directories
+  //
+  // - mode `string` either `MODE_IGNORE` or `MODE_CHECK_IGNORE`
+
+  // @returns {TestResult}
+  test (path, mode) {
+    // Most of a .gitignore is patterns with no slash in them, and running
+    //   those against the whole path makes the regular expression engine walk
+    //   every directory name on the way to the only segment that could match.
+    //   Handing them the basename instead is what git does, and it is where
+    //   the time in a directory walk goes: the rule scan was two thirds of it.
+    const rules = this._rules
+    const {length} = rules
+
+    const shortcut = this._basenameCount * 2 >= length
+
+    const basename = shortcut
+      ? basenameOf(path)
+      : path
+
+    // The last rule to match decides, as in git, and it is the rule
+    //   `git check-ignore -v` reports, so the scan runs from the end and stops
+    //   at the first match.
+    // A plain loop rather than `forEach`, so that `path`, `basename` and
+    //   `shortcut` are locals. As a callback they became closure variables,
+    //   and reaching for one of those once per rule cost 10% of a scan over a
+    //   large rule set -- more than the shortcut they were there to serve.
+    for (let index = length - 1; index >= 0; index --) {
+      const rule = rules[index]
+
+      if (rule[mode].test(
+        shortcut && rule._basenameOnly
+          ? basename
+          : path
+      )) {
+        const {negative} = rule
+
+        const ret = {
+          ignored: !negative,
+          unignored: negative
+        }
+
+        if (!negative) {
+          ret.rule = rule
+        }
+
+        return ret
+      }
+    }
+
+    return {
+      ignored: false,
+      unignored: false
+    }
+  }
+}
+
+const throwError = (message, Ctor) => {
+  throw new Ctor(message)
+}
+
+const checkPath = (path, originalPath, doThrow) => {
+  if (!isString(path)) {
+    return doThrow(
+      `path must be a string, but got \`${originalPath}\``,
+      TypeError
+    )
+  }
+
+  // We don't know if we should ignore EMPTY, so throw
+  if (!path) {
+    return doThrow(`path must not be empty`, TypeError)
+  }
+
+  // Check if it is a relative path
+  if (checkPath.isNotRelative(path)) {
+    const r = '`path.relative()`d'
+    return doThrow(
+      `path should be a ${r} string, but got "${originalPath}"`,
+      RangeError
+    )
+  }
+
+  return true
+}
+
+// > pathname should be a `path.relative()`d one
+//
+// The same thing `REGEX_TEST_INVALID_PATH` says, spelled out: a path is not
+//   relative if it begins with a separator, or with `./` or `../`, or is
+//   nothing but `.` or `..`. Every match is decided by the first three
+//   characters, and this runs on every path handed to the library -- where it
+//   was 55% of a cached lookup, more than the cache lookup itself.
+const isNotRelative = path => {
+  const first = path.charCodeAt(0)
+
+  if (first === SLASH_CODE) {
+    return true
+  }
+
+  if (first !== DOT_CODE) {
+    return false
+  }
+
+  // '.'
+  if (path.length === 1) {
+    return true
+  }
+
+  const second = path.charCodeAt(1)
+
+  // './'
+  if (second === SLASH_CODE) {
+    return true
+  }
+
+  if (second !== DOT_CODE) {
+    return false
+  }
+
+  // '..' or '../'
+  return path.length === 2 || path.charCodeAt(2) === SLASH_CODE
+}
+
+checkPath.isNotRelative = isNotRelative
+
+// On windows, the following function will be replaced
+/* istanbul ignore next */
+checkPath.convert = p => p
+
+
+class Ignore {
+  constructor ({
+    ignorecase = true,
+    ignoreCase = ignorecase,
+    allowRelativePaths = false
+  } = {}) {
+    define(this, KEY_IGNORE, true)
+
+    this._rules = new RuleManager(ignoreCase)
+    this._strictPathCheck = !allowRelativePaths
+    this._initCache()
+  }
+
+  _initCache () {
+    // A cache for the result of `.ignores()`
+    this._ignoreCache = Object.create(null)
+
+    // A cache for the result of `.test()`
+    this._testCache = Object.create(null)
+  }
+
+  add (pattern) {
+    if (this._rules.add(pattern)) {
+      // Some rules have just added to the ignore,
+      //   making the behavior changed,
+      //   so we need to re-initialize the result cache
+      this._initCache()
+    }
+
+    return this
+  }
+
+  // legacy
+  addPattern (pattern) {
+    return this.add(pattern)
+  }
+
+  // @returns {TestResult}
+  _test (originalPath, cache) {
+    const path = originalPath
+      // Supports nullable path
+      && checkPath.convert(originalPath)
+
+    checkPath(
+      path,
+      originalPath,
+      this._strictPathCheck
+        ? throwError
+        : RETURN_FALSE
+    )
+
+    return this._t(path, cache)
+  }
+
+  checkIgnore (path) {
+    // If the path doest not end with a slash, `.ignores()` is much equivalent
+    //   to `git check-ignore`
+    if (path.charCodeAt(path.length - 1) !== SLASH_CODE) {
+      return this.test(path)
+    }
+
+    // Like `git check-ignore`: a directory excluded by itself or by an
+    //   ancestor settles it, and only then is the literal 'abc/' matched
+    //   against the rules (see `checkSourceOf`).
+    const dir = this._t(path, this._testCache)
+
+    if (dir.ignored) {
+      return dir
+    }
+
+    const literal = this._rules.testLiteral(path)
+
+    return literal.ignored || literal.unignored
+      ? literal
+      : dir
+  }
+
+  _t (
+    // The path to be tested
+    path,
+
+    // The cache for the result of a certain checking
+    cache
+  ) {
+    if (path in cache) {
+      return cache[path]
+    }
+
+    const parentPath = parentOf(path)
+
+    // If the path contains a parent directory, check the parent first
+    const parent = parentPath
+      ? this._t(parentPath, cache)
+      : UNDEFINED
+
+    return cache[path] = parent && parent.ignored
+      // > It is not possible to re-include a file if a parent directory of
+      // >   that file is excluded.
+      ? parent
+      : this._rules.test(path, MODE_IGNORE)
+  }
+
+  ignores (path) {
+    return this._test(path, this._ignoreCache).ignored
+  }
+
+  createFilter () {
+    return path => !this.ignores(path)
+  }
+
+  filter (paths) {
+    return makeArray(paths).filter(this.createFilter())
+  }
+
+  // @returns {TestResult}
+  test (path) {
+    return this._test(path, this._testCache)
+  }
+}
+
+const factory = options => new Ignore(options)
+
+const isPathValid = path =>
+  checkPath(path && checkPath.convert(path), path, RETURN_FALSE)
+
+/* istanbul ignore next */
+const setupWindows = () => {
+  /* eslint no-control-regex: "off" */
+  const makePosix = str => /^\\\\\?\\/.test(str)
+  || /["<>|\u0000-\u001F]+/u.test(str)
+    ? str
+    : str.replace(/\\/g, '/')
+
+  checkPath.convert = makePosix
+
+  // 'C:\\foo'     <- 'C:\\foo' has been converted to 'C:/'
+  // 'd:\\foo'
+  const REGEX_TEST_WINDOWS_PATH_ABSOLUTE = /^[a-z]:\//i
+  checkPath.isNotRelative = path =>
+    REGEX_TEST_WINDOWS_PATH_ABSOLUTE.test(path)
+    || isNotRelative(path)
+}
+
+
+// Windows
+// --------------------------------------------------------------
+/* istanbul ignore next */
+if (
+  // Detect `process` so that it can run in browsers.
+  typeof process !== 'undefined'
+  && process.platform === 'win32'
+) {
+  setupWindows()
+}
+
+// COMMONJS_EXPORTS ////////////////////////////////////////////////////////////
+
+module.exports = factory
+
+// Although it is an anti-pattern,
+//   it is still widely misused by a lot of libraries in github
+// Ref: https://github.com/search?q=ignore.default%28%29&type=code
+factory.default = factory
+
+module.exports.isPathValid = isPathValid
+
+// For testing purposes
+define(module.exports, Symbol.for('setupWindows'), setupWindows)
+
+
+/***/ }),
+
 /***/ 4519:
 /***/ ((module) => {
 
@@ -58057,7 +59660,7 @@ exports.suggestSimilar = suggestSimilar;
 __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
 /* harmony import */ var _small_heap_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1394);
 /* harmony import */ var _esm_dirname_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9853);
-/* harmony import */ var _cli_main_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(9902);
+/* harmony import */ var _cli_main_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(280);
 
 
 
@@ -58068,7 +59671,7 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 9902:
+/***/ 280:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -58127,6 +59730,7 @@ function totalsOf(results) {
         resumed: count(({ status, reusedBytes }) => status === 'uploaded' && reusedBytes > 0),
         skipped: count(({ status }) => status === 'skipped'),
         failed: count(({ status }) => status === 'failed'),
+        planned: count(({ status }) => status === 'planned'),
         bytes: sum(({ file }) => file.size),
         sentBytes: sum(({ sentBytes }) => sentBytes),
         reusedBytes: sum(({ reusedBytes }) => reusedBytes),
@@ -65895,6 +67499,22 @@ function parseRemotePath(text) {
     const rest = text.replace(/^~\/*/, '');
     return { value: rest === '' ? '.' : rest };
 }
+/** A local path in one line; nothing is `undefined`. */
+function parsePath(text) {
+    return CONTROL.test(text) ? { expected: 'a path in one line' } : { value: text === '' ? undefined : text };
+}
+/** GitHub makes at most so many jobs of a matrix. */
+const MOST_SHARDS = 256;
+/** `I/N`; nothing is `undefined`. */
+function parseShard(text) {
+    if (text === '')
+        return { value: undefined };
+    const [, index, count] = /^(\d{1,3})\s*\/\s*(\d{1,3})$/.exec(text) ?? [];
+    const shard = { index: Number(index), count: Number(count) };
+    return shard.index >= 1 && shard.index <= shard.count && shard.count <= MOST_SHARDS
+        ? { value: shard }
+        : { expected: `I/N with 1 ≤ I ≤ N ≤ ${MOST_SHARDS}, such as 2/5, or nothing` };
+}
 /** The lines of a text of which at least one is not blank; all are kept, so that they can be told by number. */
 function parseLines(text) {
     return text === '' ? { expected: 'at least one line' } : { value: text.split(/\r\n|\r|\n/) };
@@ -65956,6 +67576,7 @@ const inputs_entries = {
     verify: parsedBy(oneOf(VERIFY_MODES)),
     'if-no-files-found': parsedBy(oneOf(['error', 'warn', 'ignore'])),
     'include-hidden-files': parsedBy(parse_input_parseBoolean),
+    'ignore-file': parsedBy(parsePath),
     'follow-symlinks': parsedBy(parse_input_parseBoolean),
     'file-mode': parsedBy(parseMode),
     'dir-mode': parsedBy(parseMode),
@@ -65966,6 +67587,10 @@ const inputs_entries = {
     'connect-timeout': parsedBy(seconds(1, 600)),
     'stall-timeout': parsedBy(seconds(1, 3600)),
     'keepalive-interval': parsedBy(seconds(0, 3600)),
+    shard: parsedBy(parseShard),
+    delete: parsedBy(parse_input_parseBoolean),
+    'delete-limit': parsedBy(wholeNumber(0, 1_000_000)),
+    'dry-run': parsedBy(parse_input_parseBoolean),
     'checkpoint-interval': parsedBy(seconds(0, 3600))
 };
 function schemaFor({ stores }) {
@@ -65981,8 +67606,12 @@ function readSettings(getInput, asker = ACTION) {
     const schema = schemaFor(asker);
     const texts = Object.fromEntries(Object.keys(schema.entries).map(name => [name, getInput(name)]));
     const { output, success, issues = [] } = safeParse(schema, texts);
-    const login = asker.givesLogin ? missingLogin(texts) : [];
-    const problems = [...issues.map(issue => describe(issue, texts)), ...login];
+    const problems = [
+        ...issues.map(issue => describe(issue, texts)),
+        ...(asker.givesLogin ? missingLogin(texts) : [])
+    ];
+    if (success)
+        problems.push(...unsafeDeletion(toSettings(output)));
     if (!success || problems.length > 0)
         throw new UploadError('invalid-input', problems.join('\n'));
     return toSettings(output);
@@ -66011,7 +67640,9 @@ function toSettings(values) {
         selection: {
             paths: values.paths,
             includeHiddenFiles: values['include-hidden-files'],
+            ignoreFile: values['ignore-file'],
             followSymlinks: values['follow-symlinks'],
+            shard: values.shard,
             ifNoFilesFound: values['if-no-files-found']
         },
         target: {
@@ -66026,6 +67657,8 @@ function toSettings(values) {
             connections: values.connections,
             retries: values.retries
         },
+        deletion: values.delete ? { limit: values['delete-limit'] } : undefined,
+        isDryRun: values['dry-run'],
         state: { store: values.state, checkpointIntervalMs: values['checkpoint-interval'] }
     };
 }
@@ -66060,16 +67693,43 @@ function missingLogin({ key = '', password = '' }) {
         'key, password: at least one must be given; found nothing (a secret that this run may not read is empty)'
     ];
 }
+function unsafeDeletion({ deletion, selection, target }) {
+    if (deletion === undefined)
+        return [];
+    const { shard } = selection;
+    const path = target.remotePath;
+    const parts = path.split('/').filter(part => part !== '' && part !== '.');
+    return [
+        ...(parts.length > 0 && !parts.includes('..')
+            ? []
+            : [
+                `delete: must go with a remote-path that names a directory below / or the login directory, without ..; found remote-path "${printable(path, 80)}"`
+            ]),
+        ...(shard === undefined
+            ? []
+            : [
+                `delete: must not go with shard, because a shard sees only its share of the files; found shard "${shard.index}/${shard.count}"`
+            ])
+    ];
+}
 
 ;// CONCATENATED MODULE: ./lib/run/outcome.js
 
 
+/** Why not everything that was asked for is done: the first cause. */
+function failureOf({ results, deletion }) {
+    return results.find(({ error }) => error !== undefined)?.error ?? deletion?.error;
+}
 /** In one or two sentences: what is in place, and what a re-run will do. The last line of a failed step. */
-function outcomeOf({ results }, context) {
+function outcomeOf({ results, deletion }, context) {
     if (results.length === 0)
         return 'There was nothing to upload.';
     const totals = totalsOf(results);
-    return `${inPlace(totals, results.length)} ${reRun({ results }, totals, context)}`;
+    if (context.isDryRun === true)
+        return dryRun(results, totals, deletion);
+    return [inPlace(totals, results.length), deleted(deletion), reRun({ results }, totals, context)]
+        .filter(Boolean)
+        .join(' ');
 }
 /** `Sent 1.8 GiB, kept 1.2 GiB, 42 s, 45 MiB/s`; the speed is that of the bytes sent. */
 function trafficOf(sentBytes, reusedBytes, elapsedMs) {
@@ -66078,6 +67738,26 @@ function trafficOf(sentBytes, reusedBytes, elapsedMs) {
     return [`sent ${formatBytes(sentBytes)}`, ...kept, formatDuration(elapsedMs), speed]
         .filter(Boolean)
         .join(', ');
+}
+function dryRun(results, totals, deletion) {
+    const { planned, skipped, failed } = totals;
+    const { bytes, reusedBytes } = totalsOf(results.filter(({ status }) => status === 'planned'));
+    const steps = [
+        planned > 0 && `uploads ${formatCount(planned, 'file')}, sends ${formatBytes(bytes - reusedBytes)}`,
+        skipped > 0 && `skips ${formatCount(skipped, 'unchanged file')}`,
+        failed > 0 && `fails at ${formatCount(failed, 'file')}`,
+        deletion !== undefined &&
+            (deletion.error === undefined ? `deletes ${formatEntries(deletion.planned.length)}` : 'fails to delete')
+    ].filter(step => step !== false);
+    return `This was a dry run, nothing was written on the server. A run ${steps.join(', ')}.`;
+}
+function deleted(deletion) {
+    if (deletion === undefined || deletion.removed.length === 0)
+        return '';
+    return `Deleted ${formatEntries(deletion.removed.length)} below remote-path.`;
+}
+function formatEntries(count) {
+    return formatCount(count, 'file or directory', 'files and directories');
 }
 function inPlace({ uploaded, skipped, failed }, count) {
     if (failed > 0)
@@ -66117,6 +67797,22 @@ function decisionLine({ file, decision }) {
             return `Checking ${name}: ${why}`;
         case 'skip':
             return `Skipping ${name}: ${why}`;
+    }
+}
+/** `Would continue build.zip from dist/build.zip (sends 1.2 GiB of 3.0 GiB): …` */
+function previewLine({ file, decision, keptBytes }) {
+    const name = `${printable(file.remote)} from ${printable(file.local)}`;
+    const size = formatBytes(file.size);
+    const why = printable(decision.why);
+    switch (decision.action) {
+        case 'start':
+            return `Would start ${name} (sends ${size}): ${why}`;
+        case 'continue':
+            return `Would continue ${name} (sends ${formatBytes(file.size - keptBytes)} of ${size}): ${why}`;
+        case 'confirm':
+            return `Would check ${name} (${size}): ${why}`;
+        case 'skip':
+            return `Would skip ${name} (${size}): ${why}`;
     }
 }
 /** What became of a file in place; `undefined` for a skipped one, of which the decision has told all. */
@@ -66207,6 +67903,7 @@ class Progress {
                 this.settle(event.result);
                 break;
             case 'connected':
+            case 'previewed':
             case 'retrying':
             case 'notice':
             case 'warning':
@@ -66322,6 +68019,15 @@ class Log {
             endGroup?.();
         };
     }
+    /** States the plan of a dry run and opens its group, in which every file is told. */
+    previewing(files) {
+        const bytes = files.reduce((total, { size }) => total + size, 0);
+        this.startGroup(`Dry run of ${formatCount(files.length, 'file')}, ${formatBytes(bytes)}`);
+    }
+    /** Opens the group of what is no part of the upload. */
+    deleting() {
+        this.startGroup('Deleting what is no part of the upload');
+    }
     /** Tells an event; a function of its own, so that it can be handed on as `Emit`. */
     emit = (event) => {
         const { output } = this.settings;
@@ -66332,6 +68038,9 @@ class Log {
                 break;
             case 'decided':
                 this.tellDecision(event);
+                break;
+            case 'previewed':
+                output.info(previewLine(event));
                 break;
             case 'finished':
                 this.tellResult(event.result);
@@ -67199,11 +68908,33 @@ function parentOf(path) {
     const slash = path.lastIndexOf('/');
     return slash > 0 ? path.slice(0, slash) : undefined;
 }
+/** A place below `remotePath`, without empty parts and `.`. */
 function joinRemote(remotePath, place) {
     const path = [remotePath, ...place].join('/');
     const absolute = path.startsWith('/');
     const parts = path.split('/').filter(part => part !== '' && part !== '.');
     return (absolute ? '/' : '') + parts.join('/');
+}
+
+;// CONCATENATED MODULE: ./lib/core/shard.js
+
+/**
+ * The files of this shard, in order. Every file is in exactly one shard, which its remote path and the number of shards
+ * alone decide: no file moves because another one came, went or grew, and one shard more takes files only to itself.
+ */
+function filesOfShard(files, { index, count }) {
+    return files.filter(({ remote }) => shardOf(remote, count) === index);
+}
+/** Jump consistent hash (Lamping and Veach, arXiv 1406.2294) of the path's SHA-256. */
+function shardOf(remote, count) {
+    let key = (0,external_node_crypto_.createHash)('sha256').update(remote).digest().readBigUInt64BE();
+    let shard = 0;
+    for (let next = 0; next < count;) {
+        shard = next;
+        key = BigInt.asUintN(64, key * 2862933555777941757n + 1n);
+        next = Math.floor((shard + 1) * (2 ** 31 / (Number(key >> 33n) + 1)));
+    }
+    return shard + 1;
 }
 
 // EXTERNAL MODULE: external "node:path"
@@ -67257,6 +68988,7 @@ async function exists(path) {
 const NAMES_SHOWN = 5;
 const SENTENCES = [
     ['hidden', count => `${formatCount(count, 'hidden name')} left out because include-hidden-files is false`],
+    ['ignored', count => `${formatCount(count, 'file')} left out because the ignore file says so`],
     ['symlinks', count => `${formatCount(count, 'symbolic link')} left out because follow-symlinks is false`],
     ['broken', count => `${formatCount(count, 'symbolic link')} left out because nothing is behind`],
     [
@@ -67355,6 +69087,63 @@ function problemOf(remote) {
     return undefined;
 }
 
+// EXTERNAL MODULE: ./node_modules/ignore/index.js
+var ignore = __nccwpck_require__(298);
+;// CONCATENATED MODULE: ./lib/adapters/local/ignore-file.js
+
+
+
+
+/** This one need not be there; one that somebody named must. */
+const USUAL_NAME = '.sftpignore';
+const NONE = { ignoresFile: () => false, ignoresAnything: () => false };
+/**
+ * Reads an ignore file in the syntax of gitignore; its patterns are relative to the directory that it is in, and tell
+ * upper from lower case on every system. The file itself is left out, too. `name` is relative to the workspace;
+ * without one nothing is left out.
+ *
+ * @throws UploadError `invalid-input` when it is not there, `source-unreadable`.
+ */
+async function readIgnoreFile(name, workspace) {
+    if (name === undefined)
+        return NONE;
+    const file = (0,external_node_path_.resolve)(workspace, name);
+    const text = await readText(file, name);
+    if (text === undefined)
+        return NONE;
+    const patterns = ignore({ ignorecase: false }).add(text);
+    const root = (0,external_node_path_.dirname)(file);
+    const pathBelow = (path) => {
+        const below = (0,external_node_path_.relative)(root, path);
+        const isOutside = below === '' || (0,external_node_path_.isAbsolute)(below) || below.split(external_node_path_.sep)[0] === '..';
+        return isOutside ? undefined : below.replaceAll(external_node_path_.sep, '/');
+    };
+    const ignoresFile = (path) => {
+        const below = pathBelow(path);
+        return path === file || (below !== undefined && patterns.ignores(below));
+    };
+    const ignoresAnything = (path) => {
+        const below = pathBelow(path);
+        return ignoresFile(path) || (below !== undefined && patterns.ignores(`${below}/`));
+    };
+    return { ignoresFile, ignoresAnything };
+}
+async function readText(file, name) {
+    try {
+        return await (0,external_node_fs_promises_namespaceObject.readFile)(file, 'utf8');
+    }
+    catch (error) {
+        if (!isMissing(error))
+            throw toUploadError(error, 'source-unreadable', `read the ignore file ${name}`);
+        if (name === USUAL_NAME)
+            return undefined;
+        throw new UploadError('invalid-input', `ignore-file: must be a file, relative to the workspace, or nothing; found none at ${JSON.stringify(file)}`);
+    }
+}
+function isMissing(error) {
+    return typeof error === 'object' && error !== null && 'code' in error && error.code === 'ENOENT';
+}
+
 ;// CONCATENATED MODULE: ./lib/adapters/local/root-of.js
 
 /**
@@ -67393,7 +69182,7 @@ const placePlain = (searchPaths, files) => {
     if (root === undefined) {
         throw new UploadError('invalid-input', `paths: the lines without a remote side must have a directory in common; found ${searchPaths.join(', ')}`);
     }
-    return file => partsBelow(root, file);
+    return { local: root, place: [] };
 };
 /**
  * Places the files of a line `local => remote`: below `remote`, relative to the search path. A single file that is
@@ -67402,21 +69191,27 @@ const placePlain = (searchPaths, files) => {
 function placeMapped({ remote, isDirectory }) {
     return ([searchPath = ''], files) => {
         const isLiteral = files[0] === searchPath;
-        if (!isLiteral)
-            return file => [...remote, ...partsBelow(searchPath, file)];
-        return file => (isDirectory ? [...remote, ...checked([(0,external_node_path_.basename)(file)])] : remote);
+        return { local: isLiteral && isDirectory ? (0,external_node_path_.dirname)(searchPath) : searchPath, place: remote };
     };
 }
-function partsBelow(root, file) {
-    return checked((0,external_node_path_.relative)(root, file).split(external_node_path_.sep));
-}
-/** Refuses names that would forge lines in logs, have another meaning on some servers, or collapse into one. */
-function checked(parts) {
-    for (const name of parts) {
+/**
+ * The place of a file.
+ *
+ * @throws UploadError `invalid-input` for a name that would forge lines in logs, has another meaning on some servers,
+ * or collapses into one with another.
+ */
+function placeOf(file, { local, place }) {
+    const below = file === local ? [] : (0,external_node_path_.relative)(local, file).split(external_node_path_.sep);
+    for (const name of below) {
         if (/[\p{Cc}\\\uFFFD]/u.test(name))
-            throw badName(parts.join('/'));
+            throw badName(below.join('/'));
     }
-    return parts;
+    return [...place, ...below];
+}
+/** The local path that would go to a place; `undefined` when none would. */
+function localOf(wanted, { local, place }) {
+    const isBelow = place.every((name, index) => name === wanted[index]);
+    return isBelow ? (0,external_node_path_.join)(local, ...wanted.slice(place.length)) : undefined;
 }
 /** The error about a name that cannot be sent. */
 function badName(path) {
@@ -74225,9 +76020,10 @@ function createGlobber(lines, options) {
 
 
 
+
 /**
  * Finds the files that the lines of `paths` name, with their places below `remote-path`, and says in notices what is
- * left out.
+ * left out. What is left out by the ignore file or as hidden is told for places on the server, too.
  *
  * All plain lines are one set, rooted together as actions/upload-artifact does. Each line `local => remote` is a set of
  * its own, rooted at its search path and put under `remote`; only a single file named literally gets `remote` itself
@@ -74239,20 +76035,32 @@ function createGlobber(lines, options) {
  */
 async function matchFiles(selection) {
     const options = { ...selection, workspace: (0,external_node_path_.resolve)(selection.workspace) };
+    const rules = await readIgnoreFile(options.ignoreFile, options.workspace);
     const notices = createNotices(options);
+    const placements = [];
     const files = [];
     for (const set of setsOf(selection.paths)) {
         for (const line of set.lines)
             await searchPathOf(line, options);
         const { searchPaths, paths } = await search(set.lines, options);
         const { sizes, symlinks, special } = await sortPaths(paths, options.followSymlinks);
-        const placeOf = set.place(searchPaths, [...sizes.keys()]);
-        for (const [local, size] of sizes)
-            files.push({ local, place: placeOf(local), size });
-        notices.leaveOut({ symlinks, special });
+        const placement = set.place(searchPaths, [...sizes.keys()]);
+        placements.push(placement);
+        const ignored = new Set([...sizes.keys()].filter(path => rules.ignoresFile(path)));
+        for (const [local, size] of sizes) {
+            if (!ignored.has(local))
+                files.push({ local, place: placeOf(local, placement), size });
+        }
+        notices.leaveOut({ symlinks, special, ignored: [...ignored] });
         await explainIncludes(set, paths, options, notices);
     }
-    return { files, notices: notices.texts() };
+    const leavesOut = (place) => {
+        if (!options.includeHiddenFiles && place.at(-1)?.startsWith('.') === true)
+            return true;
+        const locals = placements.map(placement => localOf(place, placement));
+        return locals.some(local => local !== undefined && rules.ignoresAnything(local));
+    };
+    return { files, notices: notices.texts(), leavesOut };
 }
 function setsOf(paths) {
     const { plain, mapped } = parsePathLines(paths);
@@ -74292,23 +76100,37 @@ function isAtOrBelow(path, directory) {
 
 
 
-/** Finds the files and gives each its remote path. @throws UploadError `no-files`, `invalid-input`. */
+
+
+/** Finds the files that this job uploads, and says what it leaves out. @throws UploadError `no-files`, `invalid-input`. */
 async function planFiles({ settings, workspace, log }) {
     const { selection, target } = settings;
     log.planning();
-    const { files, notices } = await matchFiles({ ...selection, workspace });
+    const { files, notices, leavesOut } = await matchFiles({ ...selection, workspace });
     for (const text of notices)
         log.emit({ type: 'notice', text });
     const planned = planUpload(files, target.remotePath);
     if (planned.length === 0)
         reportNoFiles(selection, log);
-    return planned;
+    const { shard } = selection;
+    return { files: shard === undefined ? planned : takeShare(planned, shard, log), leavesOut };
 }
 function reportNoFiles({ paths, ifNoFilesFound }, log) {
     const text = `paths: must match at least one file; found none for ${paths.join(', ')}`;
     if (ifNoFilesFound === 'error')
         throw new UploadError('no-files', text);
     log.emit({ type: ifNoFilesFound === 'warn' ? 'warning' : 'notice', text });
+}
+/** A share without files is a success. */
+function takeShare(planned, shard, log) {
+    const files = filesOfShard(planned, shard);
+    const count = `${files.length.toLocaleString('en-US')} of ${formatCount(planned.length, 'file')}`;
+    const bytes = `${formatBytes(bytesOf(files))} of ${formatBytes(bytesOf(planned))}`;
+    log.emit({ type: 'notice', text: `Shard ${shard.index}/${shard.count} has ${count}, ${bytes}.` });
+    return files;
+}
+function bytesOf(files) {
+    return files.reduce((sum, { size }) => sum + size, 0);
 }
 
 // EXTERNAL MODULE: external "node:events"
@@ -74371,6 +76193,447 @@ function splitRange(range, longest) {
         offset: range.offset + index * length,
         length: Math.min(length, range.length - index * length)
     }));
+}
+
+;// CONCATENATED MODULE: ./lib/core/ledger.js
+
+/** How many of the latest acknowledgements a ledger remembers in order. */
+const RECENT = 128;
+/**
+ * What the server acknowledged of one part file: for each block nothing, or the SHA-256 of the bytes that were
+ * sent. It never claims more than the server said.
+ */
+class Ledger {
+    fileSize;
+    digests = new Map();
+    latest = [];
+    bytes = 0;
+    constructor(fileSize) {
+        this.fileSize = fileSize;
+    }
+    /** Records that every byte of the block was acknowledged. `digest` is that of the bytes that were sent. */
+    acknowledge(index, digest) {
+        if (!Number.isInteger(index) || index < 0 || index >= blockCount(this.fileSize)) {
+            throw new RangeError(`block ${index} of a file of ${blockCount(this.fileSize)} blocks`);
+        }
+        this.forget(index);
+        this.digests.set(index, digest);
+        this.latest = [...this.latest, index].slice(-RECENT);
+        this.bytes += blockRange(this.fileSize, index).length;
+    }
+    /** The block counts as not acknowledged from here on. */
+    forget(index) {
+        if (!this.digests.delete(index))
+            return;
+        this.latest = this.latest.filter(other => other !== index);
+        this.bytes -= blockRange(this.fileSize, index).length;
+    }
+    /** Forgets the latest acknowledged blocks until they amount to this many bytes: some servers acknowledge a short write. */
+    forgetRecent(bytes) {
+        for (let forgotten = 0; forgotten < bytes;) {
+            const index = this.latest.at(-1);
+            if (index === undefined)
+                return;
+            forgotten += blockRange(this.fileSize, index).length;
+            this.forget(index);
+        }
+    }
+    digestOf(index) {
+        return this.digests.get(index);
+    }
+    /** Block indexes, ascending. */
+    acknowledged() {
+        return [...this.digests.keys()].sort((a, b) => a - b);
+    }
+    /** Block indexes, ascending. */
+    missing() {
+        return Array.from({ length: blockCount(this.fileSize) }, (_, index) => index).filter(index => !this.digests.has(index));
+    }
+    /** The latest acknowledged blocks, oldest first; at most 128. */
+    recent() {
+        return this.latest;
+    }
+    /** Bytes in acknowledged blocks. */
+    acknowledgedBytes() {
+        return this.bytes;
+    }
+    /** The offset behind the last acknowledged block, in bytes. */
+    acknowledgedEnd() {
+        let end = 0;
+        for (const index of this.digests.keys()) {
+            const { offset, length } = blockRange(this.fileSize, index);
+            end = Math.max(end, offset + length);
+        }
+        return end;
+    }
+    complete() {
+        return this.bytes === this.fileSize;
+    }
+}
+
+;// CONCATENATED MODULE: ./lib/core/resume.js
+
+
+
+/**
+ * Decides how a file's upload goes on. The record's ledger holds only blocks whose digest today's local file still
+ * has; those that lie beyond the part file's end are taken out of it here.
+ *
+ * `discard` tells that the recorded part file is there and of no more use.
+ */
+function decideResume({ identity, verify, record, part, target }) {
+    if (record === undefined)
+        return { action: 'start', why: 'no earlier upload is known', discard: false };
+    const discard = part?.isDirectory === false;
+    if (record.published !== undefined && record.ledger.complete() && record.identity.size === identity.size) {
+        const { size, mtime } = record.published;
+        if (target?.size === size && target.mtime === mtime && !target.isDirectory) {
+            return { action: 'skip', why: 'it is in place and unchanged' };
+        }
+        const found = target === undefined ? 'is gone' : 'is not the one that was published';
+        return { action: 'start', why: `the file on the server ${found}`, discard };
+    }
+    const difference = identityDifference(record.identity, identity, verify);
+    if (difference !== undefined)
+        return { action: 'start', why: difference, discard };
+    if (record.published !== undefined) {
+        return { action: 'start', why: 'the local file changed since it was published', discard };
+    }
+    if (part === undefined || part.isDirectory) {
+        return record.publishing === true &&
+            record.ledger.complete() &&
+            target?.size === identity.size &&
+            !target.isDirectory
+            ? { action: 'confirm', why: 'the answer to its rename was lost' }
+            : { action: 'start', why: 'the part file is gone from the server', discard };
+    }
+    if (part.size > identity.size) {
+        const longer = `the part file has ${formatBytes(part.size)}, more than the local file's ${formatBytes(identity.size)}`;
+        return { action: 'start', why: longer, discard };
+    }
+    forgetBeyond(record.ledger, part.size);
+    const kept = record.ledger.acknowledgedBytes();
+    if (kept === 0 && identity.size > 0)
+        return { action: 'start', why: 'nothing that was sent can be kept', discard };
+    return {
+        action: 'continue',
+        why: `${formatBytes(kept)} of ${formatBytes(identity.size)} are already on the server`
+    };
+}
+function forgetBeyond(ledger, size) {
+    for (const index of ledger.acknowledged()) {
+        const { offset, length } = blockRange(ledger.fileSize, index);
+        if (offset + length > size)
+            ledger.forget(index);
+    }
+}
+
+;// CONCATENATED MODULE: ./lib/engine/drain.js
+/** Waits until everything has settled, so that nothing is left in flight; then the values, or the first failure. */
+async function drain(asked) {
+    await Promise.allSettled(asked);
+    return Promise.all(asked);
+}
+
+;// CONCATENATED MODULE: ./lib/engine/same-bytes.js
+
+const PIECE = 256 * 1024;
+/** Pieces being read at once: enough for 16 MiB/s at 100 ms, and a bound for memory. */
+const AT_ONCE = 8;
+/** Reads the ranges back and compares them with the local bytes. @throws UploadError when either cannot be read. */
+async function holdsSameBytes(file, source, ranges) {
+    const pieces = piecesOf(ranges);
+    let same = true;
+    const compare = async () => {
+        for (let next = pieces.next(); same && !next.done; next = pieces.next()) {
+            const [there, here] = await Promise.all([file.read(next.value), source.read(next.value)]);
+            if (!equal(there, here))
+                same = false;
+        }
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, compare));
+    return same;
+}
+function* piecesOf(ranges) {
+    for (const range of ranges)
+        yield* splitRange(range, PIECE);
+}
+function equal(a, b) {
+    return a.length === b.length && Buffer.compare(a, b) === 0;
+}
+
+;// CONCATENATED MODULE: ./lib/engine/prove.js
+
+
+const prove_MEBIBYTE = 1024 * 1024;
+/** How much of the latest acknowledged bytes is read back: twice what the largest common window holds in flight. */
+const prove_RECENT = 4 * prove_MEBIBYTE;
+const RANDOM_SAMPLES = 4;
+const RANDOM_LENGTH = 256 * 1024;
+const SEAM = 64 * 1024;
+const MOST_SEAMS = 16;
+/** Blocks being read and hashed at the same time. */
+const prove_AT_ONCE = 4;
+/**
+ * Takes every block out of the ledger whose bytes in today's local file are not the ones that were sent; tells whether
+ * there was one.
+ */
+async function keepMatchingBlocks(ledger, source, signal) {
+    const before = ledger.acknowledgedBytes();
+    const blocks = ledger.acknowledged().values();
+    const compare = async () => {
+        for (const index of blocks) {
+            signal.throwIfAborted();
+            const digest = await source.digest(blockRange(ledger.fileSize, index));
+            if (digest !== ledger.digestOf(index))
+                ledger.forget(index);
+        }
+    };
+    await Promise.all(Array.from({ length: prove_AT_ONCE }, compare));
+    return ledger.acknowledgedBytes() < before;
+}
+/**
+ * Reads a sample of the kept blocks back: the first, the latest acknowledged 4 MiB, and a few at random. `false` when
+ * a byte differs from the local file.
+ *
+ * @throws UploadError when the server refuses to read.
+ */
+function holdsKeptBlocks(part, source, ledger, random) {
+    const kept = ledger.acknowledged();
+    const range = (index) => blockRange(ledger.fileSize, index);
+    const samples = kept.slice(0, 1).map(index => first(range(index), prove_MEBIBYTE));
+    let recent = 0;
+    for (const index of [...ledger.recent()].reverse()) {
+        if (recent >= prove_RECENT)
+            break;
+        const sample = last(range(index), prove_MEBIBYTE);
+        samples.push(sample);
+        recent += sample.length;
+    }
+    for (let drawn = 0; drawn < RANDOM_SAMPLES && kept.length > 0; drawn++) {
+        const index = kept[Math.floor(random() * kept.length)] ?? 0;
+        samples.push(first(range(index), RANDOM_LENGTH));
+    }
+    return holdsSameBytes(part, source, samples);
+}
+/** The ranges around which kept and newly sent blocks meet, with the head and the tail of the file; at most 16 seams. */
+function seamRanges(fileSize, kept, random) {
+    const isKept = new Set(kept);
+    const seams = kept
+        .flatMap(index => [index, index + 1])
+        .filter(index => isKept.has(index) !== isKept.has(index - 1))
+        .map(index => blockRange(fileSize, index).offset)
+        .filter(offset => offset > 0 && offset < fileSize);
+    while (seams.length > MOST_SEAMS)
+        seams.splice(Math.floor(random() * seams.length), 1);
+    return [
+        prove_clip(0, SEAM, fileSize),
+        ...seams.map(offset => prove_clip(offset - SEAM, 2 * SEAM, fileSize)),
+        prove_clip(fileSize - SEAM, SEAM, fileSize)
+    ];
+}
+function first({ offset, length }, most) {
+    return { offset, length: Math.min(length, most) };
+}
+function last({ offset, length }, most) {
+    const kept = Math.min(length, most);
+    return { offset: offset + length - kept, length: kept };
+}
+function prove_clip(offset, length, fileSize) {
+    const from = Math.max(0, offset);
+    return { offset: from, length: Math.min(offset + length, fileSize) - from };
+}
+
+;// CONCATENATED MODULE: ./lib/engine/abortable.js
+/** Settles as the work does, or rejects with the signal's reason when that comes first; the work itself goes on. */
+async function abortable(work, signal) {
+    signal.throwIfAborted();
+    work.catch(() => undefined);
+    let stop = () => undefined;
+    const aborted = new Promise((_resolve, reject) => {
+        stop = () => reject(signal.reason);
+        signal.addEventListener('abort', stop);
+    });
+    try {
+        return await Promise.race([work, aborted]);
+    }
+    finally {
+        signal.removeEventListener('abort', stop);
+    }
+}
+
+;// CONCATENATED MODULE: ./lib/engine/verify.js
+
+
+
+
+
+/**
+ * Proves, as far as the mode asks, that the closed part file holds the local file's bytes. A file that kept blocks is
+ * read back at its head, its seams and its tail in every mode. Returns what the server says of the part file.
+ *
+ * @throws UploadError `not-verified` with what was expected and what was found.
+ */
+async function verify(task) {
+    const { remote, path, source, mode } = task;
+    const stat = task.closed?.size === source.size ? task.closed : await remote.stat(path);
+    if (stat?.size !== source.size) {
+        const found = stat === undefined ? 'nothing' : `${stat.size.toLocaleString('en-US')} bytes`;
+        const expected = `${source.size.toLocaleString('en-US')} bytes`;
+        throw new UploadError('not-verified', `check ${path}: the server must hold ${expected} and holds ${found}`);
+    }
+    if (mode === 'full') {
+        if (!(await hasDigest(task)))
+            await readBack(task, [{ offset: 0, length: source.size }]);
+        return stat;
+    }
+    const ranges = task.kept.length > 0 || task.isDoubtful ? seamRanges(source.size, task.kept, task.random) : [];
+    if (mode === 'tail')
+        ranges.push(tailOf(source.size));
+    await readBack(task, ranges);
+    return stat;
+}
+/** The last 1 MiB of a file of that size. */
+function tailOf(size) {
+    const length = Math.min(size, TAIL_LENGTH);
+    return { offset: size - length, length };
+}
+/** Only a matching digest proves anything: a shell may be refused, faked, or see other paths than SFTP does. */
+async function hasDigest({ remote, path, source, signal }) {
+    const [there, here] = await Promise.all([
+        remote.sha256(path).catch(() => undefined),
+        abortable(source.digest({ offset: 0, length: source.size }), signal)
+    ]);
+    return there === Buffer.from(here, 'base64').toString('hex');
+}
+async function readBack({ remote, path, source, mode, emit }, ranges) {
+    if (ranges.length === 0)
+        return;
+    let same;
+    try {
+        const file = await remote.openForReading(path);
+        try {
+            same = await holdsSameBytes(file, source, ranges);
+        }
+        finally {
+            file.close().catch(() => undefined);
+        }
+    }
+    catch (error) {
+        if (!isRefusal(error) || mode === 'tail' || mode === 'full')
+            throw error;
+        emit({
+            type: 'warning',
+            text: `The server lets nobody read ${path} (${error.message}); its size is right.`
+        });
+        return;
+    }
+    if (!same) {
+        throw new UploadError('not-verified', `check ${path}: the bytes on the server are not those of the local file`);
+    }
+}
+
+;// CONCATENATED MODULE: ./lib/engine/decide.js
+
+
+
+
+
+
+
+
+/**
+ * Leaves only those blocks of an earlier attempt in the record that today's local file still has. Returns what this
+ * file is told from others by.
+ *
+ * @throws UploadError when it cannot be read.
+ */
+async function proveLocally({ progress, source, attempt }) {
+    const { record } = progress;
+    if (record?.identity.size === source.size && progress.provenMtimeMs !== source.mtimeMs) {
+        const isRebuilt = await keepMatchingBlocks(record.ledger, source, attempt.signal);
+        progress.provenMtimeMs = source.mtimeMs;
+        if (isRebuilt)
+            progress.record = { ...record, rebuilt: true };
+    }
+    const { size, mtimeMs } = source;
+    return { size, mtimeMs, tail: blockCount(size) > 1 ? await source.digest(tailOf(size)) : undefined };
+}
+/**
+ * Looks at what an earlier attempt left on the server, and decides how the upload goes on; the record was proven
+ * before. A part file of no more use is gone from the server then.
+ *
+ * @throws UploadError `wrong-type` when the target is a directory.
+ */
+async function decide(task, identity) {
+    const { progress, attempt } = task;
+    const { decision, record, kept } = await weigh(task, identity);
+    attempt.world.emit({ type: 'decided', file: progress.file, decision, keptBytes: kept });
+    if (record === undefined || decision.action === 'start') {
+        const begun = begin(task, identity);
+        if (decision.action === 'start' && decision.discard && record !== undefined)
+            await discard(task, record);
+        return { decision, task: begun };
+    }
+    return { decision, task: { ...task, record: remember(task, { ...record, identity }) } };
+}
+/** Decides, and changes nothing on the server. @throws UploadError as `decide` does. */
+async function weigh(task, identity) {
+    const { progress, attempt } = task;
+    const { file, record } = progress;
+    const { part, target } = await lookAtServer(task);
+    refuseDirectory(file, target);
+    const decision = decideResume({ identity, verify: attempt.settings.verify, record, part, target });
+    const kept = decision.action === 'start' ? 0 : (record?.ledger.acknowledgedBytes() ?? 0);
+    const isFirst = progress.startedMs === undefined;
+    progress.startedMs ??= attempt.world.clock.now();
+    progress.reusedBytes = isFirst ? kept : Math.min(progress.reusedBytes, kept);
+    return { decision, record, kept };
+}
+/** @throws UploadError `wrong-type` when a directory is where the file is to be. */
+function refuseDirectory(file, target) {
+    if (target?.isDirectory !== true)
+        return;
+    const doing = `upload ${file.local} to ${file.remote}`;
+    throw new UploadError('wrong-type', `${doing}: a directory of that name is in its place`);
+}
+/** Gives the upload up that was begun last, and begins it anew with a part file of its own. */
+async function startOver(task, why) {
+    const { progress, attempt } = task;
+    const record = progress.record ?? task.record;
+    progress.reusedBytes = 0;
+    const decision = { action: 'start', why, discard: true };
+    attempt.world.emit({ type: 'decided', file: progress.file, decision, keptBytes: 0 });
+    const begun = begin(task, record.identity);
+    await discard(task, record);
+    return begun;
+}
+function remember({ progress }, record) {
+    progress.record = record;
+    return record;
+}
+function begin(task, identity) {
+    task.progress.provenMtimeMs = identity.mtimeMs;
+    const record = { partId: task.attempt.world.newId(), identity, ledger: new Ledger(identity.size) };
+    return { ...task, record: remember(task, record) };
+}
+/** Without a record there is nothing to look for. */
+async function lookAtServer({ progress, lane }) {
+    const { file, record } = progress;
+    if (record === undefined)
+        return {};
+    const [part, target] = await drain([
+        lane.remote.stat(partPath(file.remote, record.partId)),
+        lane.remote.stat(file.remote)
+    ]);
+    return { part, target };
+}
+/** Removes the record's part file. @throws UploadError `connection-lost` or `stalled`. */
+async function discard({ progress, lane }, record) {
+    await lane.remote.remove(partPath(progress.file.remote, record.partId)).catch((error) => {
+        if (isTransient(error))
+            throw error;
+    });
 }
 
 ;// CONCATENATED MODULE: ./lib/core/seal.js
@@ -74472,82 +76735,6 @@ class BlockQueue {
                 return supply.send(lane, block);
         }
         return undefined;
-    }
-}
-
-;// CONCATENATED MODULE: ./lib/core/ledger.js
-
-/** How many of the latest acknowledgements a ledger remembers in order. */
-const RECENT = 128;
-/**
- * What the server acknowledged of one part file: for each block nothing, or the SHA-256 of the bytes that were
- * sent. It never claims more than the server said.
- */
-class Ledger {
-    fileSize;
-    digests = new Map();
-    latest = [];
-    bytes = 0;
-    constructor(fileSize) {
-        this.fileSize = fileSize;
-    }
-    /** Records that every byte of the block was acknowledged. `digest` is that of the bytes that were sent. */
-    acknowledge(index, digest) {
-        if (!Number.isInteger(index) || index < 0 || index >= blockCount(this.fileSize)) {
-            throw new RangeError(`block ${index} of a file of ${blockCount(this.fileSize)} blocks`);
-        }
-        this.forget(index);
-        this.digests.set(index, digest);
-        this.latest = [...this.latest, index].slice(-RECENT);
-        this.bytes += blockRange(this.fileSize, index).length;
-    }
-    /** The block counts as not acknowledged from here on. */
-    forget(index) {
-        if (!this.digests.delete(index))
-            return;
-        this.latest = this.latest.filter(other => other !== index);
-        this.bytes -= blockRange(this.fileSize, index).length;
-    }
-    /** Forgets the latest acknowledged blocks until they amount to this many bytes: some servers acknowledge a short write. */
-    forgetRecent(bytes) {
-        for (let forgotten = 0; forgotten < bytes;) {
-            const index = this.latest.at(-1);
-            if (index === undefined)
-                return;
-            forgotten += blockRange(this.fileSize, index).length;
-            this.forget(index);
-        }
-    }
-    digestOf(index) {
-        return this.digests.get(index);
-    }
-    /** Block indexes, ascending. */
-    acknowledged() {
-        return [...this.digests.keys()].sort((a, b) => a - b);
-    }
-    /** Block indexes, ascending. */
-    missing() {
-        return Array.from({ length: blockCount(this.fileSize) }, (_, index) => index).filter(index => !this.digests.has(index));
-    }
-    /** The latest acknowledged blocks, oldest first; at most 128. */
-    recent() {
-        return this.latest;
-    }
-    /** Bytes in acknowledged blocks. */
-    acknowledgedBytes() {
-        return this.bytes;
-    }
-    /** The offset behind the last acknowledged block, in bytes. */
-    acknowledgedEnd() {
-        let end = 0;
-        for (const index of this.digests.keys()) {
-            const { offset, length } = blockRange(this.fileSize, index);
-            end = Math.max(end, offset + length);
-        }
-        return end;
-    }
-    complete() {
-        return this.bytes === this.fileSize;
     }
 }
 
@@ -74749,13 +76936,6 @@ function closeState(keys, sealed) {
     }
 }
 
-;// CONCATENATED MODULE: ./lib/engine/drain.js
-/** Waits until everything has settled, so that nothing is left in flight; then the values, or the first failure. */
-async function drain(asked) {
-    await Promise.allSettled(asked);
-    return Promise.all(asked);
-}
-
 ;// CONCATENATED MODULE: ./lib/engine/directories.js
 
 
@@ -74828,6 +77008,28 @@ async function directories_isDirectory(remote, path) {
         throw new UploadError('wrong-type', `make the directory ${path}: a file of that name is in its place`);
     }
     return stat !== undefined;
+}
+
+;// CONCATENATED MODULE: ./lib/engine/for-each.js
+
+/** Works on up to `atOnce` items at the same time; after a failure nothing new is begun, and it throws when all ended. */
+async function forEach(items, atOnce, work) {
+    const left = items.values();
+    let failed = false;
+    const worker = async () => {
+        for (const item of left) {
+            if (failed)
+                return;
+            try {
+                await work(item);
+            }
+            catch (error) {
+                failed = true;
+                throw error;
+            }
+        }
+    };
+    await drain(Array.from({ length: Math.min(atOnce, items.length) }, worker));
 }
 
 ;// CONCATENATED MODULE: ./lib/engine/lane.js
@@ -75148,358 +77350,6 @@ function warnOnce({ traits, world }, { message }) {
     traits.refusesAttributes = true;
     const text = `The server does not set permissions or times of files (${message}); they stay as it makes them.`;
     world.emit({ type: 'warning', text });
-}
-
-;// CONCATENATED MODULE: ./lib/core/resume.js
-
-
-
-/**
- * Decides how a file's upload goes on. The record's ledger holds only blocks whose digest today's local file still
- * has; those that lie beyond the part file's end are taken out of it here.
- *
- * `discard` tells that the recorded part file is there and of no more use.
- */
-function decideResume({ identity, verify, record, part, target }) {
-    if (record === undefined)
-        return { action: 'start', why: 'no earlier upload is known', discard: false };
-    const discard = part?.isDirectory === false;
-    if (record.published !== undefined && record.ledger.complete() && record.identity.size === identity.size) {
-        const { size, mtime } = record.published;
-        if (target?.size === size && target.mtime === mtime && !target.isDirectory) {
-            return { action: 'skip', why: 'it is in place and unchanged' };
-        }
-        const found = target === undefined ? 'is gone' : 'is not the one that was published';
-        return { action: 'start', why: `the file on the server ${found}`, discard };
-    }
-    const difference = identityDifference(record.identity, identity, verify);
-    if (difference !== undefined)
-        return { action: 'start', why: difference, discard };
-    if (record.published !== undefined) {
-        return { action: 'start', why: 'the local file changed since it was published', discard };
-    }
-    if (part === undefined || part.isDirectory) {
-        return record.publishing === true &&
-            record.ledger.complete() &&
-            target?.size === identity.size &&
-            !target.isDirectory
-            ? { action: 'confirm', why: 'the answer to its rename was lost' }
-            : { action: 'start', why: 'the part file is gone from the server', discard };
-    }
-    if (part.size > identity.size) {
-        const longer = `the part file has ${formatBytes(part.size)}, more than the local file's ${formatBytes(identity.size)}`;
-        return { action: 'start', why: longer, discard };
-    }
-    forgetBeyond(record.ledger, part.size);
-    const kept = record.ledger.acknowledgedBytes();
-    if (kept === 0 && identity.size > 0)
-        return { action: 'start', why: 'nothing that was sent can be kept', discard };
-    return {
-        action: 'continue',
-        why: `${formatBytes(kept)} of ${formatBytes(identity.size)} are already on the server`
-    };
-}
-function forgetBeyond(ledger, size) {
-    for (const index of ledger.acknowledged()) {
-        const { offset, length } = blockRange(ledger.fileSize, index);
-        if (offset + length > size)
-            ledger.forget(index);
-    }
-}
-
-;// CONCATENATED MODULE: ./lib/engine/same-bytes.js
-
-const PIECE = 256 * 1024;
-/** Pieces being read at once: enough for 16 MiB/s at 100 ms, and a bound for memory. */
-const AT_ONCE = 8;
-/** Reads the ranges back and compares them with the local bytes. @throws UploadError when either cannot be read. */
-async function holdsSameBytes(file, source, ranges) {
-    const pieces = piecesOf(ranges);
-    let same = true;
-    const compare = async () => {
-        for (let next = pieces.next(); same && !next.done; next = pieces.next()) {
-            const [there, here] = await Promise.all([file.read(next.value), source.read(next.value)]);
-            if (!equal(there, here))
-                same = false;
-        }
-    };
-    await Promise.all(Array.from({ length: AT_ONCE }, compare));
-    return same;
-}
-function* piecesOf(ranges) {
-    for (const range of ranges)
-        yield* splitRange(range, PIECE);
-}
-function equal(a, b) {
-    return a.length === b.length && Buffer.compare(a, b) === 0;
-}
-
-;// CONCATENATED MODULE: ./lib/engine/prove.js
-
-
-const prove_MEBIBYTE = 1024 * 1024;
-/** How much of the latest acknowledged bytes is read back: twice what the largest common window holds in flight. */
-const prove_RECENT = 4 * prove_MEBIBYTE;
-const RANDOM_SAMPLES = 4;
-const RANDOM_LENGTH = 256 * 1024;
-const SEAM = 64 * 1024;
-const MOST_SEAMS = 16;
-/** Blocks being read and hashed at the same time. */
-const prove_AT_ONCE = 4;
-/**
- * Takes every block out of the ledger whose bytes in today's local file are not the ones that were sent; tells whether
- * there was one.
- */
-async function keepMatchingBlocks(ledger, source, signal) {
-    const before = ledger.acknowledgedBytes();
-    const blocks = ledger.acknowledged().values();
-    const compare = async () => {
-        for (const index of blocks) {
-            signal.throwIfAborted();
-            const digest = await source.digest(blockRange(ledger.fileSize, index));
-            if (digest !== ledger.digestOf(index))
-                ledger.forget(index);
-        }
-    };
-    await Promise.all(Array.from({ length: prove_AT_ONCE }, compare));
-    return ledger.acknowledgedBytes() < before;
-}
-/**
- * Reads a sample of the kept blocks back: the first, the latest acknowledged 4 MiB, and a few at random. `false` when
- * a byte differs from the local file.
- *
- * @throws UploadError when the server refuses to read.
- */
-function holdsKeptBlocks(part, source, ledger, random) {
-    const kept = ledger.acknowledged();
-    const range = (index) => blockRange(ledger.fileSize, index);
-    const samples = kept.slice(0, 1).map(index => first(range(index), prove_MEBIBYTE));
-    let recent = 0;
-    for (const index of [...ledger.recent()].reverse()) {
-        if (recent >= prove_RECENT)
-            break;
-        const sample = last(range(index), prove_MEBIBYTE);
-        samples.push(sample);
-        recent += sample.length;
-    }
-    for (let drawn = 0; drawn < RANDOM_SAMPLES && kept.length > 0; drawn++) {
-        const index = kept[Math.floor(random() * kept.length)] ?? 0;
-        samples.push(first(range(index), RANDOM_LENGTH));
-    }
-    return holdsSameBytes(part, source, samples);
-}
-/** The ranges around which kept and newly sent blocks meet, with the head and the tail of the file; at most 16 seams. */
-function seamRanges(fileSize, kept, random) {
-    const isKept = new Set(kept);
-    const seams = kept
-        .flatMap(index => [index, index + 1])
-        .filter(index => isKept.has(index) !== isKept.has(index - 1))
-        .map(index => blockRange(fileSize, index).offset)
-        .filter(offset => offset > 0 && offset < fileSize);
-    while (seams.length > MOST_SEAMS)
-        seams.splice(Math.floor(random() * seams.length), 1);
-    return [
-        prove_clip(0, SEAM, fileSize),
-        ...seams.map(offset => prove_clip(offset - SEAM, 2 * SEAM, fileSize)),
-        prove_clip(fileSize - SEAM, SEAM, fileSize)
-    ];
-}
-function first({ offset, length }, most) {
-    return { offset, length: Math.min(length, most) };
-}
-function last({ offset, length }, most) {
-    const kept = Math.min(length, most);
-    return { offset: offset + length - kept, length: kept };
-}
-function prove_clip(offset, length, fileSize) {
-    const from = Math.max(0, offset);
-    return { offset: from, length: Math.min(offset + length, fileSize) - from };
-}
-
-;// CONCATENATED MODULE: ./lib/engine/abortable.js
-/** Settles as the work does, or rejects with the signal's reason when that comes first; the work itself goes on. */
-async function abortable(work, signal) {
-    signal.throwIfAborted();
-    work.catch(() => undefined);
-    let stop = () => undefined;
-    const aborted = new Promise((_resolve, reject) => {
-        stop = () => reject(signal.reason);
-        signal.addEventListener('abort', stop);
-    });
-    try {
-        return await Promise.race([work, aborted]);
-    }
-    finally {
-        signal.removeEventListener('abort', stop);
-    }
-}
-
-;// CONCATENATED MODULE: ./lib/engine/verify.js
-
-
-
-
-
-/**
- * Proves, as far as the mode asks, that the closed part file holds the local file's bytes. A file that kept blocks is
- * read back at its head, its seams and its tail in every mode. Returns what the server says of the part file.
- *
- * @throws UploadError `not-verified` with what was expected and what was found.
- */
-async function verify(task) {
-    const { remote, path, source, mode } = task;
-    const stat = task.closed?.size === source.size ? task.closed : await remote.stat(path);
-    if (stat?.size !== source.size) {
-        const found = stat === undefined ? 'nothing' : `${stat.size.toLocaleString('en-US')} bytes`;
-        const expected = `${source.size.toLocaleString('en-US')} bytes`;
-        throw new UploadError('not-verified', `check ${path}: the server must hold ${expected} and holds ${found}`);
-    }
-    if (mode === 'full') {
-        if (!(await hasDigest(task)))
-            await readBack(task, [{ offset: 0, length: source.size }]);
-        return stat;
-    }
-    const ranges = task.kept.length > 0 || task.isDoubtful ? seamRanges(source.size, task.kept, task.random) : [];
-    if (mode === 'tail')
-        ranges.push(tailOf(source.size));
-    await readBack(task, ranges);
-    return stat;
-}
-/** The last 1 MiB of a file of that size. */
-function tailOf(size) {
-    const length = Math.min(size, TAIL_LENGTH);
-    return { offset: size - length, length };
-}
-/** Only a matching digest proves anything: a shell may be refused, faked, or see other paths than SFTP does. */
-async function hasDigest({ remote, path, source, signal }) {
-    const [there, here] = await Promise.all([
-        remote.sha256(path).catch(() => undefined),
-        abortable(source.digest({ offset: 0, length: source.size }), signal)
-    ]);
-    return there === Buffer.from(here, 'base64').toString('hex');
-}
-async function readBack({ remote, path, source, mode, emit }, ranges) {
-    if (ranges.length === 0)
-        return;
-    let same;
-    try {
-        const file = await remote.openForReading(path);
-        try {
-            same = await holdsSameBytes(file, source, ranges);
-        }
-        finally {
-            file.close().catch(() => undefined);
-        }
-    }
-    catch (error) {
-        if (!isRefusal(error) || mode === 'tail' || mode === 'full')
-            throw error;
-        emit({
-            type: 'warning',
-            text: `The server lets nobody read ${path} (${error.message}); its size is right.`
-        });
-        return;
-    }
-    if (!same) {
-        throw new UploadError('not-verified', `check ${path}: the bytes on the server are not those of the local file`);
-    }
-}
-
-;// CONCATENATED MODULE: ./lib/engine/decide.js
-
-
-
-
-
-
-
-
-/**
- * Leaves only those blocks of an earlier attempt in the record that today's local file still has. Returns what this
- * file is told from others by.
- *
- * @throws UploadError when it cannot be read.
- */
-async function proveLocally({ progress, source, attempt }) {
-    const { record } = progress;
-    if (record?.identity.size === source.size && progress.provenMtimeMs !== source.mtimeMs) {
-        const isRebuilt = await keepMatchingBlocks(record.ledger, source, attempt.signal);
-        progress.provenMtimeMs = source.mtimeMs;
-        if (isRebuilt)
-            progress.record = { ...record, rebuilt: true };
-    }
-    const { size, mtimeMs } = source;
-    return { size, mtimeMs, tail: blockCount(size) > 1 ? await source.digest(tailOf(size)) : undefined };
-}
-/**
- * Looks at what an earlier attempt left on the server, and decides how the upload goes on; the record was proven
- * before. A part file of no more use is gone from the server then.
- *
- * @throws UploadError `wrong-type` when the target is a directory.
- */
-async function decide(task, identity) {
-    const { progress, attempt } = task;
-    const { file, record } = progress;
-    const { part, target } = await lookAtServer(task);
-    refuseDirectory(file, target);
-    const decision = decideResume({ identity, verify: attempt.settings.verify, record, part, target });
-    const kept = decision.action === 'start' ? 0 : (record?.ledger.acknowledgedBytes() ?? 0);
-    const isFirst = progress.startedMs === undefined;
-    progress.startedMs ??= attempt.world.clock.now();
-    progress.reusedBytes = isFirst ? kept : Math.min(progress.reusedBytes, kept);
-    attempt.world.emit({ type: 'decided', file, decision, keptBytes: kept });
-    if (record === undefined || decision.action === 'start') {
-        const begun = begin(task, identity);
-        if (decision.action === 'start' && decision.discard && record !== undefined)
-            await discard(task, record);
-        return { decision, task: begun };
-    }
-    return { decision, task: { ...task, record: remember(task, { ...record, identity }) } };
-}
-/** @throws UploadError `wrong-type` when a directory is where the file is to be. */
-function refuseDirectory(file, target) {
-    if (target?.isDirectory !== true)
-        return;
-    const doing = `upload ${file.local} to ${file.remote}`;
-    throw new UploadError('wrong-type', `${doing}: a directory of that name is in its place`);
-}
-/** Gives the upload up that was begun last, and begins it anew with a part file of its own. */
-async function startOver(task, why) {
-    const { progress, attempt } = task;
-    const record = progress.record ?? task.record;
-    progress.reusedBytes = 0;
-    const decision = { action: 'start', why, discard: true };
-    attempt.world.emit({ type: 'decided', file: progress.file, decision, keptBytes: 0 });
-    const begun = begin(task, record.identity);
-    await discard(task, record);
-    return begun;
-}
-function remember({ progress }, record) {
-    progress.record = record;
-    return record;
-}
-function begin(task, identity) {
-    task.progress.provenMtimeMs = identity.mtimeMs;
-    const record = { partId: task.attempt.world.newId(), identity, ledger: new Ledger(identity.size) };
-    return { ...task, record: remember(task, record) };
-}
-/** Without a record there is nothing to look for. */
-async function lookAtServer({ progress, lane }) {
-    const { file, record } = progress;
-    if (record === undefined)
-        return {};
-    const [part, target] = await drain([
-        lane.remote.stat(partPath(file.remote, record.partId)),
-        lane.remote.stat(file.remote)
-    ]);
-    return { part, target };
-}
-/** Removes the record's part file. @throws UploadError `connection-lost` or `stalled`. */
-async function discard({ progress, lane }, record) {
-    await lane.remote.remove(partPath(progress.file.remote, record.partId)).catch((error) => {
-        if (isTransient(error))
-            throw error;
-    });
 }
 
 ;// CONCATENATED MODULE: ./lib/engine/join-part.js
@@ -76279,6 +78129,7 @@ function rememberPublished(task, { size, mtime }) {
 
 
 
+
 /** Large files that are on their way at once: more than one, so that the lanes stay full where one ends. */
 const LARGE_AT_ONCE = 3;
 const SMALL_AT_ONCE = 1024;
@@ -76291,7 +78142,7 @@ const DRAIN_MS = 1_000;
  * Uploads all planned files: makes attempts until each file has a result or no retry is left, and saves checkpoints
  * meanwhile. Failures are in the report, file by file; it does not throw for them.
  */
-async function upload(task) {
+async function upload(task, bringFile = uploadFile) {
     const { files, server, settings, state, world, signal } = task;
     const { clock, random, emit } = world;
     const records = await loadRecords(state, emit, signal);
@@ -76309,7 +78160,12 @@ async function upload(task) {
     const checkpoints = new Checkpoints(state, recorded, clock);
     const ended = new AbortController();
     const checkpointing = checkpoints.run(ended.signal);
-    const run = { ...task, traits: { oneLane: false, inOrder: true, refusesAttributes: false }, finish };
+    const run = {
+        ...task,
+        traits: { oneLane: false, inOrder: true, refusesAttributes: false },
+        finish,
+        bringFile
+    };
     const directories = new Directories(settings.dirMode);
     let elapsedMs;
     try {
@@ -76372,7 +78228,7 @@ async function uploadWhileLanesLive(run, progress, attempt) {
     for (;;) {
         run.signal.throwIfAborted();
         try {
-            run.finish(progress, await uploadFile(progress, attempt));
+            run.finish(progress, await run.bringFile(progress, attempt));
             return;
         }
         catch (error) {
@@ -76386,25 +78242,6 @@ async function uploadWhileLanesLive(run, progress, attempt) {
             }
         }
     }
-}
-/** Works on up to `atOnce` items at the same time; after a failure nothing new is begun, and it throws when all ended. */
-async function forEach(items, atOnce, work) {
-    const left = items.values();
-    let failed = false;
-    const worker = async () => {
-        for (const item of left) {
-            if (failed)
-                return;
-            try {
-                await work(item);
-            }
-            catch (error) {
-                failed = true;
-                throw error;
-            }
-        }
-    };
-    await drain(Array.from({ length: Math.min(atOnce, items.length) }, worker));
 }
 function lanesFor(pending) {
     const bytes = pending.reduce((sum, { file }) => sum + file.size, 0);
@@ -76429,7 +78266,8 @@ function newProgress(file, record) {
 }
 function resultOf({ file, record, sentBytes, reusedBytes, startedMs }, status, nowMs, error) {
     const isUnfinished = status === 'failed' && record?.published === undefined;
-    const digest = blockCount(file.size) === 1 && status !== 'failed' ? record?.ledger.digestOf(0) : undefined;
+    const isInPlace = status === 'uploaded' || status === 'skipped';
+    const digest = blockCount(file.size) === 1 && isInPlace ? record?.ledger.digestOf(0) : undefined;
     return {
         file,
         status,
@@ -76441,6 +78279,36 @@ function resultOf({ file, record, sentBytes, reusedBytes, startedMs }, status, n
         continuesWith: isUnfinished && blockCount(file.size) > 1 ? record?.ledger.acknowledgedBytes() : undefined
     };
 }
+
+;// CONCATENATED MODULE: ./lib/engine/preview.js
+
+
+/**
+ * A dry run: decides for every file what `upload` would, over one connection, and writes nothing: no directory, no part
+ * file, no state. A file that would be uploaded is `planned` in the report.
+ */
+function preview(task) {
+    const { settings, state } = task;
+    const store = { load: signal => state.store.load(signal), save: () => Promise.resolve() };
+    return upload({ ...task, settings: { ...settings, connections: 1 }, state: { ...state, store, intervalMs: 0 } }, previewFile);
+}
+const previewFile = async (progress, attempt) => {
+    const source = await attempt.world.openSource(progress.file);
+    try {
+        const { file } = progress;
+        const identity = await proveLocally({ progress, source, attempt });
+        const { decision, kept } = await attempt.lanes.use(async (lane) => {
+            // An upload learns of it when it creates the part file.
+            refuseDirectory(file, await lane.remote.stat(file.remote));
+            return weigh({ progress, source, lane, attempt }, identity);
+        });
+        attempt.world.emit({ type: 'previewed', file, decision, keptBytes: kept });
+        return decision.action === 'skip' ? 'skipped' : 'planned';
+    }
+    finally {
+        await source.close();
+    }
+};
 
 // EXTERNAL MODULE: external "node:worker_threads"
 var external_node_worker_threads_ = __nccwpck_require__(5919);
@@ -76574,7 +78442,7 @@ async function openLocalSource(file, readers) {
         }
     }
     catch (error) {
-        throw toUploadError(error, isMissing(error) ? 'source-changed' : 'source-unreadable', doing);
+        throw toUploadError(error, local_source_isMissing(error) ? 'source-changed' : 'source-unreadable', doing);
     }
 }
 class LocalSource {
@@ -76677,7 +78545,7 @@ class LocalSource {
         return new UploadError('source-changed', `${this.path} became shorter while it was being sent`);
     }
 }
-function isMissing(error) {
+function local_source_isMissing(error) {
     return typeof error === 'object' && error !== null && 'code' in error && error.code === 'ENOENT';
 }
 function local_source_bytes(count) {
@@ -76966,6 +78834,8 @@ class Capabilities {
 ;// CONCATENATED MODULE: ./lib/adapters/sftp/remote-stat.js
 const FILE_TYPE = 0o170000;
 const DIRECTORY = 0o040000;
+const REGULAR = 0o100000;
+const SYMLINK = 0o120000;
 /** Of the attributes that a server gives; what it leaves out counts as 0. */
 function toRemoteStat(attributes) {
     const mode = attributes.mode ?? 0;
@@ -76975,6 +78845,19 @@ function toRemoteStat(attributes) {
         mode,
         isDirectory: (mode & FILE_TYPE) === DIRECTORY
     };
+}
+/** By the mode that a server gives; without one nothing is known. */
+function toRemoteKind(mode = 0) {
+    switch (mode & FILE_TYPE) {
+        case REGULAR:
+            return 'file';
+        case DIRECTORY:
+            return 'directory';
+        case SYMLINK:
+            return 'symlink';
+        default:
+            return 'other';
+    }
 }
 
 ;// CONCATENATED MODULE: ./lib/adapters/sftp/status.js
@@ -77253,6 +79136,19 @@ class SftpSession {
             throw error;
         }
     }
+    async kindOf(path) {
+        try {
+            const { mode } = await this.requests.ask(`look at ${path}`, answer => {
+                this.sftp.lstat(path, answer);
+            });
+            return toRemoteKind(mode);
+        }
+        catch (error) {
+            if (error instanceof UploadError && error.code === 'not-found')
+                return undefined;
+            throw error;
+        }
+    }
     async list(path) {
         const entries = await this.requests.ask(`list ${path}`, answer => {
             this.sftp.readdir(path, answer);
@@ -77290,6 +79186,9 @@ class SftpSession {
             if (!(error instanceof UploadError) || error.code !== 'not-found')
                 throw error;
         }
+    }
+    removeDirectory(path) {
+        return this.do(`remove the directory ${path}`, done => this.sftp.rmdir(path, done));
     }
     async setAttributes(path, { mode, mtime }) {
         const attributes = {
@@ -77450,6 +79349,195 @@ async function within(milliseconds, { host, port }, signal, work) {
     }
 }
 
+;// CONCATENATED MODULE: ./lib/core/extraneous.js
+
+/** Part files of this run and of others, the old file of a publication that was interrupted, and states. */
+const OWN_NAME = /(?:\.part|\.part\.old|\.upload\.meta(?:\.[^/]*)?)$/;
+/** Node puts it where a name is not UTF-8: that path would name another file. */
+const NOT_UTF8 = '\uFFFD';
+/**
+ * Tells how paths below `root` stand to the upload. Names that differ only in case or in the composition of letters
+ * count as one, because to some servers they are. `leavesOut` gets the parts of the path below `root`.
+ */
+function standingIn(files, root, leavesOut) {
+    const planned = new Set(files.map(({ remote }) => folded(remote)));
+    const directories = new Set(files.flatMap(({ remote }) => directoriesAbove(remote)).map(folded));
+    return path => {
+        if (planned.has(folded(path)) || OWN_NAME.test(path) || path.includes(NOT_UTF8))
+            return 'stays';
+        if (directories.has(folded(path)))
+            return 'leads-to-files';
+        return leavesOut(path.slice(root.length + 1).split('/')) ? 'stays' : 'extraneous';
+    };
+}
+/** What may go, of all that was found: a directory only when nothing stays in it. */
+function extraneousAmong(found) {
+    const goes = ({ kind, standing }) => standing === 'extraneous' && kind !== 'other';
+    const needed = new Set(found.filter(entry => !goes(entry)).flatMap(({ path }) => directoriesAbove(path)));
+    const going = found.filter(goes).sort((a, b) => (a.path < b.path ? 1 : -1));
+    return {
+        files: going.flatMap(({ path, kind }) => (kind === 'directory' ? [] : [path])).reverse(),
+        directories: going.flatMap(({ path, kind }) => (kind === 'directory' && !needed.has(path) ? [path] : []))
+    };
+}
+function directoriesAbove(path) {
+    const parent = parentOf(path);
+    return parent === undefined ? [] : [parent, ...directoriesAbove(parent)];
+}
+function folded(path) {
+    return path.normalize('NFC').toLowerCase();
+}
+
+;// CONCATENATED MODULE: ./lib/engine/delete-extraneous.js
+
+
+
+
+
+const DIRECTORIES_AT_ONCE = 8;
+const REQUESTS_AT_ONCE = 64;
+const delete_extraneous_NAMES_SHOWN = 5;
+/**
+ * Removes what is below the root and no part of the upload. Everything is listed before anything is removed: a listing
+ * that fails, or more than the limit, means that nothing is. Symbolic links are removed, never followed. Does not throw.
+ */
+async function deleteExtraneous(task) {
+    const { names, error } = await overSessions(task, async (remote, removed) => {
+        const extraneous = await findExtraneous(task, remote);
+        checkLimit(task, extraneous, removed.size);
+        await removeAll(task, remote, extraneous, removed);
+    });
+    return { removed: names, planned: [], error };
+}
+/** Lists what `deleteExtraneous` would remove, and removes nothing. Does not throw. */
+async function previewDeletion(task) {
+    const { names, error } = await overSessions(task, async (remote, planned) => {
+        const isThere = (await remote.stat(task.root)) !== undefined;
+        const extraneous = isThere ? await findExtraneous(task, remote) : { files: [], directories: [] };
+        for (const path of namesOf(extraneous)) {
+            planned.add(path);
+            task.world.emit({ type: 'notice', text: `Would remove ${path}` });
+        }
+        checkLimit(task, extraneous, 0);
+    });
+    return { removed: [], planned: names, error };
+}
+async function overSessions({ retries, world, signal }, work) {
+    const names = new Set();
+    const { connect, clock, random, emit } = world;
+    const policy = { retries, clock, random, emit, reached: () => names.size, signal };
+    try {
+        await retry(policy, async () => {
+            const remote = await connect(signal);
+            const close = () => remote.close();
+            signal.addEventListener('abort', close);
+            try {
+                await work(remote, names);
+            }
+            finally {
+                signal.removeEventListener('abort', close);
+                remote.close();
+            }
+        });
+        return { names: [...names] };
+    }
+    catch (error) {
+        const cause = signal.aborted ? signal.reason : error;
+        return { names: [...names], error: toUploadError(cause, 'server-failure', 'delete') };
+    }
+}
+async function findExtraneous({ root, standingOf }, remote) {
+    const found = [];
+    for (let level = [root]; level.length > 0;) {
+        const below = [];
+        await forEach(level, DIRECTORIES_AT_ONCE, async (directory) => {
+            const entries = await look(remote, directory, standingOf);
+            found.push(...entries);
+            for (const { path, kind, standing } of entries) {
+                if (kind === 'directory' && standing !== 'stays')
+                    below.push(path);
+            }
+        });
+        level = below;
+    }
+    return extraneousAmong(found);
+}
+async function look(remote, directory, standingOf) {
+    const found = [];
+    const names = (await remote.list(directory)).map(({ name }) => name);
+    await forEach(names, REQUESTS_AT_ONCE, async (name) => {
+        if (/^\.{0,2}$|\//.test(name)) {
+            throw new UploadError('protocol', `list ${directory}: found ${JSON.stringify(name)}, which is no name`);
+        }
+        const path = `${directory}/${name}`;
+        const standing = standingOf(path);
+        // What a listing says of an entry may be said of what a symbolic link leads to.
+        const kind = standing === 'stays' ? 'other' : await remote.kindOf(path);
+        if (kind !== undefined)
+            found.push({ path, kind, standing });
+    });
+    return found;
+}
+function checkLimit({ root, limit }, extraneous, removed) {
+    const names = namesOf(extraneous);
+    if (names.length + removed <= limit)
+        return;
+    const shown = names.slice(0, delete_extraneous_NAMES_SHOWN).join(', ');
+    const more = names.length > delete_extraneous_NAMES_SHOWN ? ', …' : '';
+    throw new UploadError('invalid-input', `delete-limit: must be at least the ${formatCount(names.length + removed, 'file or directory', 'files and directories')} below ${root} that ${names.length === 1 ? 'is' : 'are'} no part of the upload; found ${limit} (${shown}${more}). dry-run lists them all.`);
+}
+/** A refusal does not stop the others; one that was refused, and a directory in which something is left, is told at the end. */
+async function removeAll({ world }, remote, { files, directories }, removed) {
+    const refused = [];
+    const attempt = async (name, removing) => {
+        try {
+            await removing;
+            removed.add(name);
+            world.emit({ type: 'notice', text: `Removed ${name}` });
+        }
+        catch (error) {
+            if (isTransient(error))
+                throw error;
+            refused.push(toUploadError(error, 'server-failure', `remove ${name}`));
+        }
+    };
+    await forEach(files, REQUESTS_AT_ONCE, path => attempt(path, remote.remove(path)));
+    for (const path of directories)
+        await attempt(`${path}/`, remote.removeDirectory(path));
+    const [first] = refused;
+    if (first === undefined)
+        return;
+    const all = files.length + directories.length;
+    throw new UploadError(first.code, `${first.message}; ${refused.length} of ${formatCount(all, 'file or directory', 'files and directories')} to delete ${refused.length === 1 ? 'is' : 'are'} still there`, { cause: first });
+}
+function namesOf({ files, directories }) {
+    return [...files, ...directories.map(path => `${path}/`)];
+}
+
+;// CONCATENATED MODULE: ./lib/run/delete-others.js
+
+
+
+
+/**
+ * Deletes what is no part of the upload, if the settings say so; in a dry run only lists it. Not before all files are in
+ * place: the others may be all that is left of an earlier upload.
+ */
+async function deleteOthers(results, { settings, plan, world, log, signal }) {
+    const { deletion, target, transfer, isDryRun } = settings;
+    if (deletion === undefined)
+        return undefined;
+    log.deleting();
+    if (totalsOf(results).failed > 0) {
+        log.emit({ type: 'notice', text: 'Nothing is deleted, because not every file is in place.' });
+        return undefined;
+    }
+    const root = joinRemote(target.remotePath, []);
+    const standingOf = standingIn(plan.files, root, plan.leavesOut);
+    const task = { root, standingOf, limit: deletion.limit, retries: transfer.retries, world, signal };
+    return isDryRun ? previewDeletion(task) : deleteExtraneous(task);
+}
+
 ;// CONCATENATED MODULE: ./lib/run/step-name.js
 
 /** `user@host:port`, which all names in the state are bound to. */
@@ -77457,8 +79545,10 @@ function serverName({ username, host, port }) {
     return `${username}@${host}:${port}`;
 }
 /** The same for every run of the same step, and for no other target, login or selection. */
-function stepName({ server, target }, keys, paths) {
-    return keyedName(keys, 'step', serverName(server), target.remotePath, ...paths);
+function stepName({ server, target, selection: { shard } }, keys, paths) {
+    // A share keeps what it has of its state when the count of shards changes.
+    const purpose = shard === undefined ? 'step' : `step, shard ${shard.index}`;
+    return keyedName(keys, purpose, serverName(server), target.remotePath, ...paths);
 }
 
 ;// CONCATENATED MODULE: ./lib/run/upload-files.js
@@ -77469,8 +79559,11 @@ function stepName({ server, target }, keys, paths) {
 
 
 
-/** Uploads over the network what lies on this disk, and tells of it. */
-async function uploadFiles(files, { settings, login, state, log, signal }) {
+
+
+/** Uploads over the network what lies on this disk, deletes what is no part of it where that is asked for, and tells of it; a dry run only tells. */
+async function uploadFiles(plan, { settings, login, state, log, signal }) {
+    const { files } = plan;
     const readers = new ReaderPool();
     const world = {
         connect: (stop, turn) => connect(login.connection, stop, turn),
@@ -77480,11 +79573,17 @@ async function uploadFiles(files, { settings, login, state, log, signal }) {
         newId: () => (0,external_node_crypto_.randomBytes)(4).toString('hex'),
         emit: log.emit
     };
-    log.uploading(files);
+    if (settings.isDryRun)
+        log.previewing(files);
+    else
+        log.uploading(files);
     try {
         const options = { ...settings.transfer, ...settings.target };
         const server = serverName(settings.server);
-        return await upload({ files, server, settings: options, state, world, signal });
+        const task = { files, server, settings: options, state, world, signal };
+        const report = await (settings.isDryRun ? preview(task) : upload(task));
+        const deletion = await deleteOthers(report.results, { settings, plan, world, log, signal });
+        return { ...report, deletion };
     }
     finally {
         await readers.close();
@@ -77728,6 +79827,7 @@ function inputFlags() {
         verify: new Option('--verify <mode>', 'evidence before a file is continued and before it gets its name: size, timestamp, tail or full').default('size'),
         'if-no-files-found': new Option('--if-no-files-found <what>', 'error, warn or ignore').default('error'),
         'include-hidden-files': new Option('--include-hidden-files', 'upload what begins with a dot'),
+        'ignore-file': new Option('--ignore-file <file>', 'in the syntax of gitignore: what is left out; the default need not be there').default('.sftpignore'),
         'follow-symlinks': new Option('--no-follow-symlinks', 'leave symbolic links out'),
         'file-mode': new Option('--file-mode <octal>', 'permissions of files; without it, those of the local file'),
         'dir-mode': new Option('--dir-mode <octal>', 'permissions of directories that are made'),
@@ -77738,6 +79838,10 @@ function inputFlags() {
         'connect-timeout': new Option('--connect-timeout <seconds>', 'for connecting and logging in').default('30'),
         'stall-timeout': new Option('--stall-timeout <seconds>', 'silence that ends a connection').default('60'),
         'keepalive-interval': new Option('--keepalive-interval <seconds>', 'between signs of life; 0 sends none').default('30'),
+        shard: new Option('--shard <I/N>', 'share of the files that is uploaded: 2/5 is the second of five').default(''),
+        delete: new Option('--delete', 'remove everything else below REMOTE once all files are in place'),
+        'delete-limit': new Option('--delete-limit <number>', 'most files and directories that --delete may remove; with more it removes none').default('100'),
+        'dry-run': new Option('--dry-run', 'show what would be uploaded and removed, and write nothing'),
         'checkpoint-interval': new Option('--checkpoint-interval <seconds>', 'between saves of the state; 0 saves at the end only').default('60')
     };
 }
@@ -77955,14 +80059,15 @@ function fileEntry({ file, status, sentBytes, reusedBytes, sha256 }) {
 
 
 /** The report of `--json`: the outputs of the action and the errors, for a program that reads it. One line. */
-function formatJson({ results, elapsedMs }, error) {
+function formatJson({ results, elapsedMs, deletion }, error) {
     const totals = totalsOf(results);
     return JSON.stringify({
-        state: error === undefined ? 'complete' : 'incomplete',
+        state: error === undefined && totals.planned === 0 ? 'complete' : 'incomplete',
         uploadedCount: totals.uploaded,
         resumedCount: totals.resumed,
         skippedCount: totals.skipped,
         failedCount: totals.failed,
+        deletedCount: deletion?.removed.length ?? 0,
         totalBytes: totals.bytes,
         sentBytes: totals.sentBytes,
         reusedBytes: totals.reusedBytes,
@@ -78060,9 +80165,10 @@ function selectionOf(paths, { workingDirectory, look }) {
     const [line = ''] = lines;
     const [, directory = '', name = ''] = /^(.*\/)?([^/]*)$/s.exec(remote) ?? [];
     if (lines.length > 1 || kinds[0] !== 'file' || ['', '.', '..', '~'].includes(name)) {
-        return { lines, remotePath: remote };
+        return { lines, remotePath: remote, namesOneFile: false };
     }
-    return { lines: [`${line} => ${name}`], remotePath: directory === '' ? '.' : directory };
+    const remotePath = directory === '' ? '.' : directory;
+    return { lines: [`${line} => ${name}`], remotePath, namesOneFile: true };
 }
 /** A line of `paths` for an absolute path. In brackets a character stands for itself alone, blanks at the end included. */
 function local_paths_literal(path) {
@@ -78381,13 +80487,13 @@ function main_parse(argv, streams) {
     }
 }
 /** The first cause, the traffic, and at the end what is in place and what the next attempt will do. */
-function endLines({ report, error, keepsState }) {
+function endLines({ report, error, ...context }) {
     const { results, elapsedMs } = report;
     const { sentBytes, reusedBytes } = totalsOf(results);
     return [
         ...(error === undefined ? [] : [errorLine(error)]),
         ...(results.length === 0 ? [] : [`In all ${trafficOf(sentBytes, reusedBytes, elapsedMs)}.`]),
-        ...(results.length === 0 && error !== undefined ? [] : [outcomeOf(report, { keepsState })])
+        ...(results.length === 0 && error !== undefined ? [] : [outcomeOf(report, context)])
     ];
 }
 function errorLine({ message }) {
@@ -78412,8 +80518,11 @@ async function settingsOf(asked, log) {
     if (asked.isPasswordVisible) {
         warn('--password is seen by every user of this machine; set the variable SFTP_PASSWORD instead.');
     }
-    const disk = { workingDirectory: process.cwd(), look };
-    const { lines, remotePath } = selectionOf(asked.paths, disk);
+    const disk = { workingDirectory: process.cwd(), look: main_look };
+    const { lines, remotePath, namesOneFile } = selectionOf(asked.paths, disk);
+    if (namesOneFile && asked.inputs.get('delete') === 'true') {
+        throw new UploadError('invalid-input', `--delete: must go with a REMOTE that is a directory, with / at the end for one file; found ${JSON.stringify(asked.paths.at(-1))}`);
+    }
     const { verify, notice } = evidenceOf(asked.inputs.get('verify') ?? '', asked.tailSize);
     if (notice !== undefined)
         warn(notice);
@@ -78441,8 +80550,8 @@ async function uploadAsAsked(settings, { stateDirectory, paths }, log, signal) {
     const warn = (text) => log.emit({ type: 'warning', text });
     if (hostKeys.check === 'off')
         warn(HOST_KEYS_UNCHECKED);
-    const files = await planFiles({ settings, workspace: process.cwd(), log });
-    if (files.length === 0)
+    const plan = await planFiles({ settings, workspace: process.cwd(), log });
+    if (plan.files.length === 0)
         return NOTHING;
     const machine = { environment: process.env, platform: process.platform, home: (0,external_node_os_namespaceObject.homedir)() };
     const place = {
@@ -78453,15 +80562,14 @@ async function uploadAsAsked(settings, { stateDirectory, paths }, log, signal) {
     const secret = agent === undefined ? login.secret : undefined;
     const { state, isKept, close } = await openState(settings, secret, place, warn);
     try {
-        const report = await uploadFiles(files, { settings, login, state, log, signal });
-        const error = report.results.find(result => result.error !== undefined)?.error;
-        return { report, error, keepsState: isKept() };
+        const report = await uploadFiles(plan, { settings, login, state, log, signal });
+        return { report, error: failureOf(report), keepsState: isKept(), isDryRun: settings.isDryRun };
     }
     finally {
         await close();
     }
 }
-function look(path) {
+function main_look(path) {
     const found = (0,external_node_fs_.statSync)(path, { throwIfNoEntry: false });
     return found === undefined ? undefined : found.isFile() ? 'file' : 'other';
 }

@@ -1,13 +1,12 @@
 import * as core from '@actions/core'
 import { UploadError } from '../core/errors.js'
-import type { PlannedFile } from '../core/plan.js'
-import { totalsOf, type Report } from '../core/report.js'
+import type { Report } from '../core/report.js'
 import { clock, every } from '../run/clock.js'
 import { readSettings } from '../run/inputs.js'
 import { Log } from '../run/log.js'
 import { HOST_KEYS_UNCHECKED, type Login, readLogin } from '../run/login.js'
-import { outcomeOf } from '../run/outcome.js'
-import { planFiles } from '../run/plan-files.js'
+import { failureOf, outcomeOf } from '../run/outcome.js'
+import { planFiles, type Plan } from '../run/plan-files.js'
 import { secretsOf, type Settings } from '../run/settings.js'
 import { uploadFiles } from '../run/upload-files.js'
 import { readJob, type Job } from './job.js'
@@ -42,17 +41,17 @@ export async function main(signal: AbortSignal): Promise<void> {
   const log = new Log({ output: core, now: () => clock.now(), every })
   try {
     const job = readJob(process.env)
-    const files = await planFiles({ settings, workspace: job.workspace, log })
+    const plan = await planFiles({ settings, workspace: job.workspace, log })
     const step = { settings, login, job, log, signal }
     const uploaded =
-      files.length === 0 ? { report: NOTHING, keepsState: false } : await uploadStep(files, step)
-    await tellResult(uploaded, log)
+      plan.files.length === 0 ? { report: NOTHING, keepsState: false } : await uploadStep(plan, step)
+    await tellResult(uploaded, step)
   } finally {
     log.close()
   }
 }
 
-async function uploadStep(files: readonly PlannedFile[], step: Step): Promise<Uploaded> {
+async function uploadStep(plan: Plan, step: Step): Promise<Uploaded> {
   const { settings, login, job, log } = step
   if (settings.server.hostKeys.check === 'off') core.warning(HOST_KEYS_UNCHECKED)
   const { state, place, isKept } = openState(settings, login.secret, job, {
@@ -62,23 +61,21 @@ async function uploadStep(files: readonly PlannedFile[], step: Step): Promise<Up
       noteTrouble()
     }
   })
-  if (place !== undefined) noteState(place)
-  const report = await uploadFiles(files, { ...step, state })
+  if (place !== undefined && !settings.isDryRun) noteState(place)
+  const report = await uploadFiles(plan, { ...step, state })
   return { report, keepsState: isKept() }
 }
 
-async function tellResult({ report, keepsState }: Uploaded, log: Log): Promise<void> {
-  const context = { keepsState }
-  const { failed } = totalsOf(report.results)
+async function tellResult({ report, keepsState }: Uploaded, { settings, log }: Step): Promise<void> {
+  const context = { keepsState, isDryRun: settings.isDryRun }
   setOutputs(report)
   log.result(report, context)
   await writeSummary(formatSummary(report, context))
-  const first = report.results.find(({ error }) => error !== undefined)?.error
-  if (failed > 0)
-    throw new UploadError(
-      first?.code ?? 'server-failure',
-      `${first?.message ?? ''}\n${outcomeOf(report, context)}`
-    )
+  const failure = failureOf(report)
+  if (failure !== undefined) {
+    const text = `${failure.message}\n${outcomeOf(report, context)}`
+    throw new UploadError(failure.code, text, { cause: failure })
+  }
 }
 
 function setOutputs(report: Report, state?: 'incomplete'): void {

@@ -8,6 +8,7 @@ export interface Outputs {
   readonly 'resumed-count': number
   readonly 'skipped-count': number
   readonly 'failed-count': number
+  readonly 'deleted-count': number
   readonly 'total-bytes': number
   readonly 'sent-bytes': number
   readonly 'reused-bytes': number
@@ -19,14 +20,15 @@ export interface Outputs {
 const MAX_UNITS = 450_000
 
 /** Says in outputs what an attempt did. `files` has the failed files first and ends where it would become too long. */
-export function outputsOf({ results }: Report): Outputs {
+export function outputsOf({ results, deletion }: Report): Outputs {
   const totals = totalsOf(results)
   return {
-    state: totals.failed === 0 ? 'complete' : 'incomplete',
+    state: totals.failed + totals.planned === 0 ? 'complete' : 'incomplete',
     'uploaded-count': totals.uploaded,
     'resumed-count': totals.resumed,
     'skipped-count': totals.skipped,
     'failed-count': totals.failed,
+    'deleted-count': deletion?.removed.length ?? 0,
     'total-bytes': totals.bytes,
     'sent-bytes': totals.sentBytes,
     'reused-bytes': totals.reusedBytes,

@@ -17,15 +17,19 @@ const MAX_ERROR = 300
  * each file, failed ones first, then the largest. It stays below 400 KiB.
  */
 export function formatSummary(report: Report, context: OutcomeContext): string {
-  const failed = report.results.some(({ status }) => status === 'failed')
   const head = [
-    `### SFTP upload: ${failed ? 'incomplete' : 'complete'}`,
+    `### SFTP upload: ${titleOf(report, context)}`,
     '',
     outcomeOf(report, context),
     '',
     ...(report.results.length === 0 ? [] : [...totalsTable(report), '', ...filesTable(report.results)])
   ]
   return `${head.join('\n')}\n`
+}
+
+function titleOf({ results }: Report, { isDryRun }: OutcomeContext): string {
+  if (isDryRun === true) return 'dry run'
+  return results.some(({ status }) => status === 'failed') ? 'incomplete' : 'complete'
 }
 
 function totalsTable({ results, elapsedMs }: Report): string[] {

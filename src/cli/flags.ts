@@ -20,6 +20,10 @@ export function inputFlags(): Readonly<Record<string, Option>> {
     ).default('size'),
     'if-no-files-found': new Option('--if-no-files-found <what>', 'error, warn or ignore').default('error'),
     'include-hidden-files': new Option('--include-hidden-files', 'upload what begins with a dot'),
+    'ignore-file': new Option(
+      '--ignore-file <file>',
+      'in the syntax of gitignore: what is left out; the default need not be there'
+    ).default('.sftpignore'),
     'follow-symlinks': new Option('--no-follow-symlinks', 'leave symbolic links out'),
     'file-mode': new Option(
       '--file-mode <octal>',
@@ -38,6 +42,16 @@ export function inputFlags(): Readonly<Record<string, Option>> {
       '--keepalive-interval <seconds>',
       'between signs of life; 0 sends none'
     ).default('30'),
+    shard: new Option(
+      '--shard <I/N>',
+      'share of the files that is uploaded: 2/5 is the second of five'
+    ).default(''),
+    delete: new Option('--delete', 'remove everything else below REMOTE once all files are in place'),
+    'delete-limit': new Option(
+      '--delete-limit <number>',
+      'most files and directories that --delete may remove; with more it removes none'
+    ).default('100'),
+    'dry-run': new Option('--dry-run', 'show what would be uploaded and removed, and write nothing'),
     'checkpoint-interval': new Option(
       '--checkpoint-interval <seconds>',
       'between saves of the state; 0 saves at the end only'

@@ -3,14 +3,15 @@ import { type Report, totalsOf } from '../core/report.js'
 import { fileEntry } from '../run/file-entry.js'
 
 /** The report of `--json`: the outputs of the action and the errors, for a program that reads it. One line. */
-export function formatJson({ results, elapsedMs }: Report, error: UploadError | undefined): string {
+export function formatJson({ results, elapsedMs, deletion }: Report, error: UploadError | undefined): string {
   const totals = totalsOf(results)
   return JSON.stringify({
-    state: error === undefined ? 'complete' : 'incomplete',
+    state: error === undefined && totals.planned === 0 ? 'complete' : 'incomplete',
     uploadedCount: totals.uploaded,
     resumedCount: totals.resumed,
     skippedCount: totals.skipped,
     failedCount: totals.failed,
+    deletedCount: deletion?.removed.length ?? 0,
     totalBytes: totals.bytes,
     sentBytes: totals.sentBytes,
     reusedBytes: totals.reusedBytes,

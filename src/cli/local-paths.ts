@@ -6,6 +6,8 @@ import { escapeGlob } from '../adapters/local/glob-pattern.js'
 export interface Selection {
   readonly lines: readonly string[]
   readonly remotePath: string
+  /** REMOTE is the name of the one file, in the directory `remotePath`. */
+  readonly namesOneFile: boolean
 }
 
 export interface Disk {
@@ -37,9 +39,10 @@ export function selectionOf(paths: readonly string[], { workingDirectory, look }
   const [line = ''] = lines
   const [, directory = '', name = ''] = /^(.*\/)?([^/]*)$/s.exec(remote) ?? []
   if (lines.length > 1 || kinds[0] !== 'file' || ['', '.', '..', '~'].includes(name)) {
-    return { lines, remotePath: remote }
+    return { lines, remotePath: remote, namesOneFile: false }
   }
-  return { lines: [`${line} => ${name}`], remotePath: directory === '' ? '.' : directory }
+  const remotePath = directory === '' ? '.' : directory
+  return { lines: [`${line} => ${name}`], remotePath, namesOneFile: true }
 }
 
 /** A line of `paths` for an absolute path. In brackets a character stands for itself alone, blanks at the end included. */

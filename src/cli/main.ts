@@ -1,12 +1,12 @@
 import { statSync } from 'node:fs'
 import { homedir } from 'node:os'
-import { toUploadError, type UploadError } from '../core/errors.js'
+import { toUploadError, UploadError } from '../core/errors.js'
 import { type Report, totalsOf } from '../core/report.js'
 import { clock, every } from '../run/clock.js'
 import { readSettings } from '../run/inputs.js'
 import { Log } from '../run/log.js'
 import { HOST_KEYS_UNCHECKED, readLogin } from '../run/login.js'
-import { outcomeOf, trafficOf } from '../run/outcome.js'
+import { failureOf, type OutcomeContext, outcomeOf, trafficOf } from '../run/outcome.js'
 import { planFiles } from '../run/plan-files.js'
 import { printableLines } from '../run/printable.js'
 import type { Settings } from '../run/settings.js'
@@ -25,12 +25,10 @@ import { selectionOf } from './local-paths.js'
 import { openState } from './state.js'
 import { evidenceOf } from './verify-flag.js'
 
-interface Ended {
+interface Ended extends OutcomeContext {
   readonly report: Report
   /** Why not every file is in place: the first cause. */
   readonly error: UploadError | undefined
-  /** The next attempt will find the state of this one. */
-  readonly keepsState: boolean
 }
 
 const NOTHING: Ended = { report: { results: [], elapsedMs: 0 }, error: undefined, keepsState: false }
@@ -73,13 +71,13 @@ function parse(argv: readonly string[], streams: Streams): CommandLine | number 
 }
 
 /** The first cause, the traffic, and at the end what is in place and what the next attempt will do. */
-function endLines({ report, error, keepsState }: Ended): string[] {
+function endLines({ report, error, ...context }: Ended): string[] {
   const { results, elapsedMs } = report
   const { sentBytes, reusedBytes } = totalsOf(results)
   return [
     ...(error === undefined ? [] : [errorLine(error)]),
     ...(results.length === 0 ? [] : [`In all ${trafficOf(sentBytes, reusedBytes, elapsedMs)}.`]),
-    ...(results.length === 0 && error !== undefined ? [] : [outcomeOf(report, { keepsState })])
+    ...(results.length === 0 && error !== undefined ? [] : [outcomeOf(report, context)])
   ]
 }
 
@@ -106,7 +104,13 @@ async function settingsOf(asked: CommandLine, log: Log): Promise<Settings> {
     warn('--password is seen by every user of this machine; set the variable SFTP_PASSWORD instead.')
   }
   const disk = { workingDirectory: process.cwd(), look }
-  const { lines, remotePath } = selectionOf(asked.paths, disk)
+  const { lines, remotePath, namesOneFile } = selectionOf(asked.paths, disk)
+  if (namesOneFile && asked.inputs.get('delete') === 'true') {
+    throw new UploadError(
+      'invalid-input',
+      `--delete: must go with a REMOTE that is a directory, with / at the end for one file; found ${JSON.stringify(asked.paths.at(-1))}`
+    )
+  }
   const { verify, notice } = evidenceOf(asked.inputs.get('verify') ?? '', asked.tailSize)
   if (notice !== undefined) warn(notice)
   const knownHosts = await readKnownHosts(asked.knownHostsFile, homedir())
@@ -137,8 +141,8 @@ async function uploadAsAsked(
   const login = readLogin(settings)
   const warn = (text: string) => log.emit({ type: 'warning', text })
   if (hostKeys.check === 'off') warn(HOST_KEYS_UNCHECKED)
-  const files = await planFiles({ settings, workspace: process.cwd(), log })
-  if (files.length === 0) return NOTHING
+  const plan = await planFiles({ settings, workspace: process.cwd(), log })
+  if (plan.files.length === 0) return NOTHING
 
   const machine = { environment: process.env, platform: process.platform, home: homedir() }
   const place = {
@@ -149,9 +153,8 @@ async function uploadAsAsked(
   const secret = agent === undefined ? login.secret : undefined
   const { state, isKept, close } = await openState(settings, secret, place, warn)
   try {
-    const report = await uploadFiles(files, { settings, login, state, log, signal })
-    const error = report.results.find(result => result.error !== undefined)?.error
-    return { report, error, keepsState: isKept() }
+    const report = await uploadFiles(plan, { settings, login, state, log, signal })
+    return { report, error: failureOf(report), keepsState: isKept(), isDryRun: settings.isDryRun }
   } finally {
     await close()
   }

@@ -57,7 +57,8 @@ export function parentOf(path: string): string | undefined {
   return slash > 0 ? path.slice(0, slash) : undefined
 }
 
-function joinRemote(remotePath: string, place: readonly string[]): string {
+/** A place below `remotePath`, without empty parts and `.`. */
+export function joinRemote(remotePath: string, place: readonly string[]): string {
   const path = [remotePath, ...place].join('/')
   const absolute = path.startsWith('/')
   const parts = path.split('/').filter(part => part !== '' && part !== '.')

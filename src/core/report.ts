@@ -4,8 +4,8 @@ import type { PlannedFile } from './plan.js'
 /** What became of one file. */
 export interface FileResult {
   readonly file: PlannedFile
-  /** `failed` covers every file that is not in place, whatever the cause. */
-  readonly status: 'uploaded' | 'skipped' | 'failed'
+  /** `failed` covers every file that is not in place, whatever the cause; `planned` is one that a dry run would upload. */
+  readonly status: 'uploaded' | 'skipped' | 'failed' | 'planned'
   /** Bytes that this attempt sent and the server acknowledged; a byte sent twice counts twice. */
   readonly sentBytes: number
   /** Bytes of the file that an earlier attempt had put on the server and that this one kept. */
@@ -19,11 +19,23 @@ export interface FileResult {
   readonly continuesWith?: number | undefined
 }
 
+/** What became of what is on the server below `remote-path` and no part of the upload. */
+export interface Deletion {
+  /** Paths, those of directories with a `/` at the end. */
+  readonly removed: readonly string[]
+  /** Paths that a dry run would remove. */
+  readonly planned: readonly string[]
+  /** Why not everything was, or would be, removed. */
+  readonly error?: UploadError | undefined
+}
+
 /** What an attempt did, file by file, in the order of the plan. */
 export interface Report {
   readonly results: readonly FileResult[]
   /** Milliseconds. */
   readonly elapsedMs: number
+  /** `undefined` when there was none. */
+  readonly deletion?: Deletion | undefined
 }
 
 export interface Totals {
@@ -31,6 +43,7 @@ export interface Totals {
   readonly resumed: number
   readonly skipped: number
   readonly failed: number
+  readonly planned: number
   /** Bytes of all planned files. */
   readonly bytes: number
   readonly sentBytes: number
@@ -48,6 +61,7 @@ export function totalsOf(results: readonly FileResult[]): Totals {
     resumed: count(({ status, reusedBytes }) => status === 'uploaded' && reusedBytes > 0),
     skipped: count(({ status }) => status === 'skipped'),
     failed: count(({ status }) => status === 'failed'),
+    planned: count(({ status }) => status === 'planned'),
     bytes: sum(({ file }) => file.size),
     sentBytes: sum(({ sentBytes }) => sentBytes),
     reusedBytes: sum(({ reusedBytes }) => reusedBytes),

@@ -14,6 +14,13 @@ export interface Decided {
   readonly task: RecordedTask
 }
 
+interface Weighed {
+  readonly decision: ResumeDecision
+  readonly record: UploadRecord | undefined
+  /** Bytes on the server that are kept. */
+  readonly kept: number
+}
+
 /**
  * Leaves only those blocks of an earlier attempt in the record that today's local file still has. Returns what this
  * file is told from others by.
@@ -39,6 +46,20 @@ export async function proveLocally({ progress, source, attempt }: Omit<FileTask,
  */
 export async function decide(task: FileTask, identity: Identity): Promise<Decided> {
   const { progress, attempt } = task
+  const { decision, record, kept } = await weigh(task, identity)
+  attempt.world.emit({ type: 'decided', file: progress.file, decision, keptBytes: kept })
+
+  if (record === undefined || decision.action === 'start') {
+    const begun = begin(task, identity)
+    if (decision.action === 'start' && decision.discard && record !== undefined) await discard(task, record)
+    return { decision, task: begun }
+  }
+  return { decision, task: { ...task, record: remember(task, { ...record, identity }) } }
+}
+
+/** Decides, and changes nothing on the server. @throws UploadError as `decide` does. */
+export async function weigh(task: FileTask, identity: Identity): Promise<Weighed> {
+  const { progress, attempt } = task
   const { file, record } = progress
   const { part, target } = await lookAtServer(task)
   refuseDirectory(file, target)
@@ -47,14 +68,7 @@ export async function decide(task: FileTask, identity: Identity): Promise<Decide
   const isFirst = progress.startedMs === undefined
   progress.startedMs ??= attempt.world.clock.now()
   progress.reusedBytes = isFirst ? kept : Math.min(progress.reusedBytes, kept)
-  attempt.world.emit({ type: 'decided', file, decision, keptBytes: kept })
-
-  if (record === undefined || decision.action === 'start') {
-    const begun = begin(task, identity)
-    if (decision.action === 'start' && decision.discard && record !== undefined) await discard(task, record)
-    return { decision, task: begun }
-  }
-  return { decision, task: { ...task, record: remember(task, { ...record, identity }) } }
+  return { decision, record, kept }
 }
 
 /** @throws UploadError `wrong-type` when a directory is where the file is to be. */

@@ -1,5 +1,6 @@
 import type { ByteRange } from '../core/blocks.js'
 import type { UploadError } from '../core/errors.js'
+import type { RemoteKind } from '../core/extraneous.js'
 import type { Digest } from '../core/ledger.js'
 import type { PlannedFile } from '../core/plan.js'
 import type { FileResult } from '../core/report.js'
@@ -50,6 +51,8 @@ export interface Remote {
   readonly ended: Promise<UploadError>
   /** Follows symbolic links; `undefined` when there is nothing. */
   stat(path: string): Promise<RemoteStat | undefined>
+  /** Does not follow symbolic links; `undefined` when there is nothing. */
+  kindOf(path: string): Promise<RemoteKind | undefined>
   /** The entries of a directory, without `.` and `..`. */
   list(path: string): Promise<RemoteEntry[]>
   /** @throws UploadError when the directory is there already, too: SFTP version 3 has no code for it. */
@@ -65,6 +68,8 @@ export interface Remote {
   rename(from: string, to: string): Promise<void>
   /** Removes a file; says nothing when it is not there. */
   remove(path: string): Promise<void>
+  /** Removes an empty directory. @throws UploadError when it is not empty, too: SFTP version 3 has no code for it. */
+  removeDirectory(path: string): Promise<void>
   /** `mtime` in seconds since 1970. */
   setAttributes(path: string, attributes: { mode?: number; mtime?: number }): Promise<void>
   /** SHA-256 by a program on the server, in hexadecimal; `undefined` when the account cannot or the answer is none. */
@@ -124,6 +129,13 @@ export type UploadEvent =
   | { readonly type: 'connected'; readonly lanes: number }
   | {
       readonly type: 'decided'
+      readonly file: PlannedFile
+      readonly decision: ResumeDecision
+      readonly keptBytes: number
+    }
+  /** What a run would decide; of a dry run. */
+  | {
+      readonly type: 'previewed'
       readonly file: PlannedFile
       readonly decision: ResumeDecision
       readonly keptBytes: number

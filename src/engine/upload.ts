@@ -9,6 +9,7 @@ import type { Attempt, ServerTraits, UploadSettings, World } from './context.js'
 import { drain } from './drain.js'
 import { Directories } from './directories.js'
 import type { FileProgress } from './file-progress.js'
+import { forEach } from './for-each.js'
 import { Lanes } from './lanes.js'
 import { retry } from './retry.js'
 import { StaleParts } from './stale-parts.js'
@@ -25,6 +26,12 @@ export interface UploadTask {
   readonly signal: AbortSignal
 }
 
+/** What is done for one file. @throws UploadError */
+export type BringFile = (
+  progress: FileProgress,
+  attempt: Attempt
+) => Promise<Exclude<FileResult['status'], 'failed'>>
+
 /** Large files that are on their way at once: more than one, so that the lanes stay full where one ends. */
 const LARGE_AT_ONCE = 3
 const SMALL_AT_ONCE = 1024
@@ -38,7 +45,7 @@ const DRAIN_MS = 1_000
  * Uploads all planned files: makes attempts until each file has a result or no retry is left, and saves checkpoints
  * meanwhile. Failures are in the report, file by file; it does not throw for them.
  */
-export async function upload(task: UploadTask): Promise<Report> {
+export async function upload(task: UploadTask, bringFile: BringFile = uploadFile): Promise<Report> {
   const { files, server, settings, state, world, signal } = task
   const { clock, random, emit } = world
   const records = await loadRecords(state, emit, signal)
@@ -60,7 +67,12 @@ export async function upload(task: UploadTask): Promise<Report> {
   const checkpoints = new Checkpoints(state, recorded, clock)
   const ended = new AbortController()
   const checkpointing = checkpoints.run(ended.signal)
-  const run = { ...task, traits: { oneLane: false, inOrder: true, refusesAttributes: false }, finish }
+  const run = {
+    ...task,
+    traits: { oneLane: false, inOrder: true, refusesAttributes: false },
+    finish,
+    bringFile
+  }
   const directories = new Directories(settings.dirMode)
   let elapsedMs: number
   try {
@@ -83,6 +95,7 @@ export async function upload(task: UploadTask): Promise<Report> {
 
 interface Run extends UploadTask {
   readonly traits: ServerTraits
+  readonly bringFile: BringFile
   readonly finish: (progress: FileProgress, status: FileResult['status'], error?: UploadError) => void
 }
 
@@ -134,7 +147,7 @@ async function uploadWhileLanesLive(run: Run, progress: FileProgress, attempt: A
   for (;;) {
     run.signal.throwIfAborted()
     try {
-      run.finish(progress, await uploadFile(progress, attempt))
+      run.finish(progress, await run.bringFile(progress, attempt))
       return
     } catch (error) {
       run.signal.throwIfAborted()
@@ -146,28 +159,6 @@ async function uploadWhileLanesLive(run: Run, progress: FileProgress, attempt: A
       }
     }
   }
-}
-
-/** Works on up to `atOnce` items at the same time; after a failure nothing new is begun, and it throws when all ended. */
-async function forEach<T>(
-  items: readonly T[],
-  atOnce: number,
-  work: (item: T) => Promise<void>
-): Promise<void> {
-  const left = items.values()
-  let failed = false
-  const worker = async () => {
-    for (const item of left) {
-      if (failed) return
-      try {
-        await work(item)
-      } catch (error) {
-        failed = true
-        throw error
-      }
-    }
-  }
-  await drain(Array.from({ length: Math.min(atOnce, items.length) }, worker))
 }
 
 function lanesFor(pending: readonly FileProgress[]): number {
@@ -200,7 +191,8 @@ function resultOf(
   error: UploadError | undefined
 ): FileResult {
   const isUnfinished = status === 'failed' && record?.published === undefined
-  const digest = blockCount(file.size) === 1 && status !== 'failed' ? record?.ledger.digestOf(0) : undefined
+  const isInPlace = status === 'uploaded' || status === 'skipped'
+  const digest = blockCount(file.size) === 1 && isInPlace ? record?.ledger.digestOf(0) : undefined
   return {
     file,
     status,

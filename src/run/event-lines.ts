@@ -23,6 +23,23 @@ export function decisionLine({ file, decision }: EventOf<'decided'>): string {
   }
 }
 
+/** `Would continue build.zip from dist/build.zip (sends 1.2 GiB of 3.0 GiB): …` */
+export function previewLine({ file, decision, keptBytes }: EventOf<'previewed'>): string {
+  const name = `${printable(file.remote)} from ${printable(file.local)}`
+  const size = formatBytes(file.size)
+  const why = printable(decision.why)
+  switch (decision.action) {
+    case 'start':
+      return `Would start ${name} (sends ${size}): ${why}`
+    case 'continue':
+      return `Would continue ${name} (sends ${formatBytes(file.size - keptBytes)} of ${size}): ${why}`
+    case 'confirm':
+      return `Would check ${name} (${size}): ${why}`
+    case 'skip':
+      return `Would skip ${name} (${size}): ${why}`
+  }
+}
+
 /** What became of a file in place; `undefined` for a skipped one, of which the decision has told all. */
 export function resultLine({
   file,

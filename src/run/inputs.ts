@@ -10,7 +10,9 @@ import {
   parseLines,
   parseMode,
   parseName,
+  parsePath,
   parseRemotePath,
+  parseShard,
   seconds,
   wholeNumber
 } from './parse-input.js'
@@ -44,6 +46,7 @@ const entries = {
   verify: parsedBy(oneOf(VERIFY_MODES)),
   'if-no-files-found': parsedBy(oneOf(['error', 'warn', 'ignore'])),
   'include-hidden-files': parsedBy(parseBoolean),
+  'ignore-file': parsedBy(parsePath),
   'follow-symlinks': parsedBy(parseBoolean),
   'file-mode': parsedBy(parseMode),
   'dir-mode': parsedBy(parseMode),
@@ -54,6 +57,10 @@ const entries = {
   'connect-timeout': parsedBy(seconds(1, 600)),
   'stall-timeout': parsedBy(seconds(1, 3600)),
   'keepalive-interval': parsedBy(seconds(0, 3600)),
+  shard: parsedBy(parseShard),
+  delete: parsedBy(parseBoolean),
+  'delete-limit': parsedBy(wholeNumber(0, 1_000_000)),
+  'dry-run': parsedBy(parseBoolean),
   'checkpoint-interval': parsedBy(seconds(0, 3600))
 }
 
@@ -73,8 +80,11 @@ export function readSettings(getInput: (name: string) => string, asker = ACTION)
   const schema = schemaFor(asker)
   const texts: Texts = Object.fromEntries(Object.keys(schema.entries).map(name => [name, getInput(name)]))
   const { output, success, issues = [] } = v.safeParse(schema, texts)
-  const login = asker.givesLogin ? missingLogin(texts) : []
-  const problems = [...issues.map(issue => describe(issue, texts)), ...login]
+  const problems = [
+    ...issues.map(issue => describe(issue, texts)),
+    ...(asker.givesLogin ? missingLogin(texts) : [])
+  ]
+  if (success) problems.push(...unsafeDeletion(toSettings(output)))
   if (!success || problems.length > 0) throw new UploadError('invalid-input', problems.join('\n'))
   return toSettings(output)
 }
@@ -103,7 +113,9 @@ function toSettings(values: Values): Settings {
     selection: {
       paths: values.paths,
       includeHiddenFiles: values['include-hidden-files'],
+      ignoreFile: values['ignore-file'],
       followSymlinks: values['follow-symlinks'],
+      shard: values.shard,
       ifNoFilesFound: values['if-no-files-found']
     },
     target: {
@@ -118,6 +130,8 @@ function toSettings(values: Values): Settings {
       connections: values.connections,
       retries: values.retries
     },
+    deletion: values.delete ? { limit: values['delete-limit'] } : undefined,
+    isDryRun: values['dry-run'],
     state: { store: values.state, checkpointIntervalMs: values['checkpoint-interval'] }
   }
 }
@@ -158,5 +172,24 @@ function missingLogin({ key = '', password = '' }: Texts): string[] {
   if (key.trim() !== '' || password.trim() !== '') return []
   return [
     'key, password: at least one must be given; found nothing (a secret that this run may not read is empty)'
+  ]
+}
+
+function unsafeDeletion({ deletion, selection, target }: Settings): string[] {
+  if (deletion === undefined) return []
+  const { shard } = selection
+  const path = target.remotePath
+  const parts = path.split('/').filter(part => part !== '' && part !== '.')
+  return [
+    ...(parts.length > 0 && !parts.includes('..')
+      ? []
+      : [
+          `delete: must go with a remote-path that names a directory below / or the login directory, without ..; found remote-path "${printable(path, 80)}"`
+        ]),
+    ...(shard === undefined
+      ? []
+      : [
+          `delete: must not go with shard, because a shard sees only its share of the files; found shard "${shard.index}/${shard.count}"`
+        ])
   ]
 }

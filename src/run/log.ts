@@ -2,7 +2,14 @@ import type { PlannedFile } from '../core/plan.js'
 import { formatBytes, formatCount } from '../core/quantities.js'
 import { type FileResult, type Report, totalsOf } from '../core/report.js'
 import type { UploadEvent } from '../engine/ports.js'
-import { connectedLine, decisionLine, failureLine, resultLine, retryLine } from './event-lines.js'
+import {
+  connectedLine,
+  decisionLine,
+  failureLine,
+  previewLine,
+  resultLine,
+  retryLine
+} from './event-lines.js'
 import { type OutcomeContext, outcomeOf, trafficOf } from './outcome.js'
 import { printable } from './printable.js'
 import { Progress } from './progress.js'
@@ -83,6 +90,17 @@ export class Log {
     }
   }
 
+  /** States the plan of a dry run and opens its group, in which every file is told. */
+  previewing(files: readonly PlannedFile[]): void {
+    const bytes = files.reduce((total, { size }) => total + size, 0)
+    this.startGroup(`Dry run of ${formatCount(files.length, 'file')}, ${formatBytes(bytes)}`)
+  }
+
+  /** Opens the group of what is no part of the upload. */
+  deleting(): void {
+    this.startGroup('Deleting what is no part of the upload')
+  }
+
   /** Tells an event; a function of its own, so that it can be handed on as `Emit`. */
   readonly emit = (event: UploadEvent): void => {
     const { output } = this.settings
@@ -93,6 +111,9 @@ export class Log {
         break
       case 'decided':
         this.tellDecision(event)
+        break
+      case 'previewed':
+        output.info(previewLine(event))
         break
       case 'finished':
         this.tellResult(event.result)

@@ -1,3 +1,4 @@
+import type { UploadError } from '../core/errors.js'
 import { formatBytes, formatCount, formatDuration, formatSpeed } from '../core/quantities.js'
 import { type Report, type Totals, totalsOf } from '../core/report.js'
 
@@ -5,13 +6,23 @@ import { type Report, type Totals, totalsOf } from '../core/report.js'
 export interface OutcomeContext {
   /** The state of this attempt is kept for a re-run. */
   readonly keepsState: boolean
+  /** Nothing was written on the server. */
+  readonly isDryRun?: boolean | undefined
+}
+
+/** Why not everything that was asked for is done: the first cause. */
+export function failureOf({ results, deletion }: Report): UploadError | undefined {
+  return results.find(({ error }) => error !== undefined)?.error ?? deletion?.error
 }
 
 /** In one or two sentences: what is in place, and what a re-run will do. The last line of a failed step. */
-export function outcomeOf({ results }: Report, context: OutcomeContext): string {
+export function outcomeOf({ results, deletion }: Report, context: OutcomeContext): string {
   if (results.length === 0) return 'There was nothing to upload.'
   const totals = totalsOf(results)
-  return `${inPlace(totals, results.length)} ${reRun({ results }, totals, context)}`
+  if (context.isDryRun === true) return dryRun(results, totals, deletion)
+  return [inPlace(totals, results.length), deleted(deletion), reRun({ results }, totals, context)]
+    .filter(Boolean)
+    .join(' ')
 }
 
 /** `Sent 1.8 GiB, kept 1.2 GiB, 42 s, 45 MiB/s`; the speed is that of the bytes sent. */
@@ -21,6 +32,28 @@ export function trafficOf(sentBytes: number, reusedBytes: number, elapsedMs: num
   return [`sent ${formatBytes(sentBytes)}`, ...kept, formatDuration(elapsedMs), speed]
     .filter(Boolean)
     .join(', ')
+}
+
+function dryRun(results: Report['results'], totals: Totals, deletion: Report['deletion']): string {
+  const { planned, skipped, failed } = totals
+  const { bytes, reusedBytes } = totalsOf(results.filter(({ status }) => status === 'planned'))
+  const steps = [
+    planned > 0 && `uploads ${formatCount(planned, 'file')}, sends ${formatBytes(bytes - reusedBytes)}`,
+    skipped > 0 && `skips ${formatCount(skipped, 'unchanged file')}`,
+    failed > 0 && `fails at ${formatCount(failed, 'file')}`,
+    deletion !== undefined &&
+      (deletion.error === undefined ? `deletes ${formatEntries(deletion.planned.length)}` : 'fails to delete')
+  ].filter(step => step !== false)
+  return `This was a dry run, nothing was written on the server. A run ${steps.join(', ')}.`
+}
+
+function deleted(deletion: Report['deletion']): string {
+  if (deletion === undefined || deletion.removed.length === 0) return ''
+  return `Deleted ${formatEntries(deletion.removed.length)} below remote-path.`
+}
+
+function formatEntries(count: number): string {
+  return formatCount(count, 'file or directory', 'files and directories')
 }
 
 function inPlace({ uploaded, skipped, failed }: Totals, count: number): string {

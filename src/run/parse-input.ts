@@ -1,4 +1,5 @@
 import { isIPv6 } from 'node:net'
+import type { Shard } from '../core/shard.js'
 
 /** The typed value of an input, or in words what the input must be. */
 export type Parsed<T> = { readonly value: T } | { readonly expected: string }
@@ -87,6 +88,24 @@ export function parseRemotePath(text: string): Parsed<string> {
   }
   const rest = text.replace(/^~\/*/, '')
   return { value: rest === '' ? '.' : rest }
+}
+
+/** A local path in one line; nothing is `undefined`. */
+export function parsePath(text: string): Parsed<string | undefined> {
+  return CONTROL.test(text) ? { expected: 'a path in one line' } : { value: text === '' ? undefined : text }
+}
+
+/** GitHub makes at most so many jobs of a matrix. */
+const MOST_SHARDS = 256
+
+/** `I/N`; nothing is `undefined`. */
+export function parseShard(text: string): Parsed<Shard | undefined> {
+  if (text === '') return { value: undefined }
+  const [, index, count] = /^(\d{1,3})\s*\/\s*(\d{1,3})$/.exec(text) ?? []
+  const shard = { index: Number(index), count: Number(count) }
+  return shard.index >= 1 && shard.index <= shard.count && shard.count <= MOST_SHARDS
+    ? { value: shard }
+    : { expected: `I/N with 1 ≤ I ≤ N ≤ ${MOST_SHARDS}, such as 2/5, or nothing` }
 }
 
 /** The lines of a text of which at least one is not blank; all are kept, so that they can be told by number. */

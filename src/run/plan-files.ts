@@ -1,8 +1,15 @@
 import { UploadError } from '../core/errors.js'
 import { planUpload, type PlannedFile } from '../core/plan.js'
-import { matchFiles } from '../adapters/local/match-files.js'
+import { formatBytes, formatCount } from '../core/quantities.js'
+import { filesOfShard, type Shard } from '../core/shard.js'
+import { matchFiles, type Match } from '../adapters/local/match-files.js'
 import type { Log } from './log.js'
 import type { Settings } from './settings.js'
+
+export interface Plan {
+  readonly files: readonly PlannedFile[]
+  readonly leavesOut: Match['leavesOut']
+}
 
 /** Where the files are looked for, and who is told of it. */
 interface Search {
@@ -12,19 +19,33 @@ interface Search {
   readonly log: Log
 }
 
-/** Finds the files and gives each its remote path. @throws UploadError `no-files`, `invalid-input`. */
-export async function planFiles({ settings, workspace, log }: Search): Promise<PlannedFile[]> {
+/** Finds the files that this job uploads, and says what it leaves out. @throws UploadError `no-files`, `invalid-input`. */
+export async function planFiles({ settings, workspace, log }: Search): Promise<Plan> {
   const { selection, target } = settings
   log.planning()
-  const { files, notices } = await matchFiles({ ...selection, workspace })
+  const { files, notices, leavesOut } = await matchFiles({ ...selection, workspace })
   for (const text of notices) log.emit({ type: 'notice', text })
   const planned = planUpload(files, target.remotePath)
   if (planned.length === 0) reportNoFiles(selection, log)
-  return planned
+  const { shard } = selection
+  return { files: shard === undefined ? planned : takeShare(planned, shard, log), leavesOut }
 }
 
 function reportNoFiles({ paths, ifNoFilesFound }: Settings['selection'], log: Log): void {
   const text = `paths: must match at least one file; found none for ${paths.join(', ')}`
   if (ifNoFilesFound === 'error') throw new UploadError('no-files', text)
   log.emit({ type: ifNoFilesFound === 'warn' ? 'warning' : 'notice', text })
+}
+
+/** A share without files is a success. */
+function takeShare(planned: readonly PlannedFile[], shard: Shard, log: Log): PlannedFile[] {
+  const files = filesOfShard(planned, shard)
+  const count = `${files.length.toLocaleString('en-US')} of ${formatCount(planned.length, 'file')}`
+  const bytes = `${formatBytes(bytesOf(files))} of ${formatBytes(bytesOf(planned))}`
+  log.emit({ type: 'notice', text: `Shard ${shard.index}/${shard.count} has ${count}, ${bytes}.` })
+  return files
+}
+
+function bytesOf(files: readonly PlannedFile[]): number {
+  return files.reduce((sum, { size }) => sum + size, 0)
 }

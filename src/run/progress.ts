@@ -56,6 +56,7 @@ export class Progress {
         this.settle(event.result)
         break
       case 'connected':
+      case 'previewed':
       case 'retrying':
       case 'notice':
       case 'warning':

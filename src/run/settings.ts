@@ -1,4 +1,5 @@
 import type { VerifyMode } from '../core/identity.js'
+import type { Shard } from '../core/shard.js'
 
 /** All that the inputs say. Times are in milliseconds. */
 export interface Settings {
@@ -7,7 +8,11 @@ export interface Settings {
     /** The lines of the input `paths`, blank ones and comments included. */
     readonly paths: readonly string[]
     readonly includeHiddenFiles: boolean
+    /** Relative to the workspace; `undefined`: none. */
+    readonly ignoreFile: string | undefined
     readonly followSymlinks: boolean
+    /** `undefined`: all files. */
+    readonly shard: Shard | undefined
     readonly ifNoFilesFound: 'error' | 'warn' | 'ignore'
   }
   readonly target: {
@@ -26,6 +31,9 @@ export interface Settings {
     readonly connections: number
     readonly retries: number
   }
+  /** `undefined`: nothing is deleted. */
+  readonly deletion: { readonly limit: number } | undefined
+  readonly isDryRun: boolean
   readonly state: {
     readonly store: Store
     /** 0: only at the end. */

@@ -7,6 +7,12 @@ export function serverName({ username, host, port }: Settings['server']): string
 }
 
 /** The same for every run of the same step, and for no other target, login or selection. */
-export function stepName({ server, target }: Settings, keys: StateKeys, paths: readonly string[]): string {
-  return keyedName(keys, 'step', serverName(server), target.remotePath, ...paths)
+export function stepName(
+  { server, target, selection: { shard } }: Settings,
+  keys: StateKeys,
+  paths: readonly string[]
+): string {
+  // A share keeps what it has of its state when the count of shards changes.
+  const purpose = shard === undefined ? 'step' : `step, shard ${shard.index}`
+  return keyedName(keys, purpose, serverName(server), target.remotePath, ...paths)
 }

@@ -30,7 +30,14 @@ async function make(...files: readonly string[]): Promise<void> {
 
 function match(paths: string, options: { includeHiddenFiles?: boolean; followSymlinks?: boolean } = {}) {
   const lines = paths.split('\n')
-  return matchFiles({ paths: lines, includeHiddenFiles: false, followSymlinks: true, workspace, ...options })
+  return matchFiles({
+    paths: lines,
+    ignoreFile: undefined,
+    includeHiddenFiles: false,
+    followSymlinks: true,
+    workspace,
+    ...options
+  })
 }
 
 async function placesOf(paths: string, options?: { includeHiddenFiles?: boolean; followSymlinks?: boolean }) {

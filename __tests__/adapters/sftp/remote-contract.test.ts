@@ -1,3 +1,4 @@
+import { symlinkSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,6 +10,9 @@ import { settingsFor, settingsForSshd } from '../../support/sftp-settings.js'
 import { startSftpServer } from '../../support/sftp-server.mjs'
 import { describeWithSshd, startSshd, type SshdOptions } from '../../support/sshd.js'
 
+const linkIn = (root: string) => (target: string, path: string) => {
+  symlinkSync(join(root, target), join(root, path))
+}
 const never = new AbortController().signal
 
 describeRemote(
@@ -21,6 +25,7 @@ describeRemote(
       remote: await clock.until(server.connect(never)),
       directory: 'uploads',
       during: work => clock.until(work()),
+      link: (target, path) => void server.links.set(`uploads/${path}`, `uploads/${target}`),
       close: () => Promise.resolve()
     }
   },
@@ -39,7 +44,7 @@ for (const [name, extensions] of [
       await server.close()
       await rm(root, { recursive: true })
     }
-    return { remote, directory: '.', during: work => work(), close }
+    return { remote, directory: '.', during: work => work(), link: linkIn(root), close }
   })
 }
 
@@ -51,6 +56,7 @@ for (const sftp of ['internal', 'external'] as const satisfies SshdOptions['sftp
         remote: await connect(settingsForSshd(sshd), never),
         directory: sshd.root,
         during: work => work(),
+        link: linkIn(sshd.root),
         close: () => sshd.close()
       }
     })

@@ -3,13 +3,31 @@ import type { MatchedFile } from '../../core/plan.js'
 import { findLeftOut } from './left-out.js'
 import { createNotices, type Notices } from './notices.js'
 import { isExclude, parsePathLines, type PathLine } from './path-lines.js'
-import { badName, placeMapped, placePlain, type PlaceFiles } from './place-files.js'
+import { readIgnoreFile } from './ignore-file.js'
+import {
+  badName,
+  localOf,
+  type Placement,
+  placeMapped,
+  placeOf,
+  placePlain,
+  type PlaceFiles
+} from './place-files.js'
 import { sortPaths } from './regular-files.js'
 import { matchesAnything, search, type SearchOptions, searchPathOf, takesAll } from './search.js'
 
 export interface FileSelection extends SearchOptions {
   /** The lines of the input `paths`. */
   readonly paths: readonly string[]
+  /** Relative to the workspace; `undefined`: nothing is ignored. */
+  readonly ignoreFile: string | undefined
+}
+
+export interface Match {
+  readonly files: MatchedFile[]
+  readonly notices: string[]
+  /** Whether the selection leaves out whatever has this place below `remote-path`: it is ignored, or hidden. */
+  readonly leavesOut: (place: readonly string[]) => boolean
 }
 
 /** Lines that are searched together, and where their files go. */
@@ -23,7 +41,7 @@ interface FileSet {
 
 /**
  * Finds the files that the lines of `paths` name, with their places below `remote-path`, and says in notices what is
- * left out.
+ * left out. What is left out by the ignore file or as hidden is told for places on the server, too.
  *
  * All plain lines are one set, rooted together as actions/upload-artifact does. Each line `local => remote` is a set of
  * its own, rooted at its search path and put under `remote`; only a single file named literally gets `remote` itself
@@ -33,22 +51,31 @@ interface FileSet {
  * @throws UploadError `invalid-input` for a line that cannot be read, and for file names that cannot be sent or must
  * not go into logs; `source-unreadable`.
  */
-export async function matchFiles(
-  selection: FileSelection
-): Promise<{ files: MatchedFile[]; notices: string[] }> {
+export async function matchFiles(selection: FileSelection): Promise<Match> {
   const options = { ...selection, workspace: resolve(selection.workspace) }
+  const rules = await readIgnoreFile(options.ignoreFile, options.workspace)
   const notices = createNotices(options)
+  const placements: Placement[] = []
   const files: MatchedFile[] = []
   for (const set of setsOf(selection.paths)) {
     for (const line of set.lines) await searchPathOf(line, options)
     const { searchPaths, paths } = await search(set.lines, options)
     const { sizes, symlinks, special } = await sortPaths(paths, options.followSymlinks)
-    const placeOf = set.place(searchPaths, [...sizes.keys()])
-    for (const [local, size] of sizes) files.push({ local, place: placeOf(local), size })
-    notices.leaveOut({ symlinks, special })
+    const placement = set.place(searchPaths, [...sizes.keys()])
+    placements.push(placement)
+    const ignored = new Set([...sizes.keys()].filter(path => rules.ignoresFile(path)))
+    for (const [local, size] of sizes) {
+      if (!ignored.has(local)) files.push({ local, place: placeOf(local, placement), size })
+    }
+    notices.leaveOut({ symlinks, special, ignored: [...ignored] })
     await explainIncludes(set, paths, options, notices)
   }
-  return { files, notices: notices.texts() }
+  const leavesOut = (place: readonly string[]) => {
+    if (!options.includeHiddenFiles && place.at(-1)?.startsWith('.') === true) return true
+    const locals = placements.map(placement => localOf(place, placement))
+    return locals.some(local => local !== undefined && rules.ignoresAnything(local))
+  }
+  return { files, notices: notices.texts(), leavesOut }
 }
 
 function setsOf(paths: readonly string[]): FileSet[] {

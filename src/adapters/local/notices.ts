@@ -5,7 +5,7 @@ import type { PathLine } from './path-lines.js'
 import type { SortedPaths } from './regular-files.js'
 
 /** Paths that are not uploaded, by the reason. */
-type Reasons = LeftOut & Pick<SortedPaths, 'symlinks' | 'special'>
+type Reasons = LeftOut & Pick<SortedPaths, 'symlinks' | 'special'> & { readonly ignored: readonly string[] }
 
 /** Collects what is left out, to say it in few lines. */
 export interface Notices {
@@ -19,6 +19,7 @@ const NAMES_SHOWN = 5
 
 const SENTENCES: readonly (readonly [keyof Reasons, (count: number) => string])[] = [
   ['hidden', count => `${formatCount(count, 'hidden name')} left out because include-hidden-files is false`],
+  ['ignored', count => `${formatCount(count, 'file')} left out because the ignore file says so`],
   ['symlinks', count => `${formatCount(count, 'symbolic link')} left out because follow-symlinks is false`],
   ['broken', count => `${formatCount(count, 'symbolic link')} left out because nothing is behind`],
   [

@@ -1,12 +1,16 @@
-import { basename, relative, sep } from 'node:path'
+import { dirname, join, relative, sep } from 'node:path'
 import { UploadError } from '../../core/errors.js'
 import type { MappedLine } from './path-lines.js'
 import { rootOf } from './root-of.js'
 
-/** Gives each file of a set its place below `remote-path`. */
-export type PlaceFiles = (searchPaths: readonly string[], files: readonly string[]) => PlaceFile
+/** What lies at and below a local path goes to a place below `remote-path`. */
+export interface Placement {
+  readonly local: string
+  readonly place: readonly string[]
+}
 
-type PlaceFile = (file: string) => readonly string[]
+/** Where the files of a set go. */
+export type PlaceFiles = (searchPaths: readonly string[], files: readonly string[]) => Placement
 
 /**
  * Places the files of all plain lines: relative to their common root.
@@ -21,7 +25,7 @@ export const placePlain: PlaceFiles = (searchPaths, files) => {
       `paths: the lines without a remote side must have a directory in common; found ${searchPaths.join(', ')}`
     )
   }
-  return file => partsBelow(root, file)
+  return { local: root, place: [] }
 }
 
 /**
@@ -31,21 +35,28 @@ export const placePlain: PlaceFiles = (searchPaths, files) => {
 export function placeMapped({ remote, isDirectory }: MappedLine): PlaceFiles {
   return ([searchPath = ''], files) => {
     const isLiteral = files[0] === searchPath
-    if (!isLiteral) return file => [...remote, ...partsBelow(searchPath, file)]
-    return file => (isDirectory ? [...remote, ...checked([basename(file)])] : remote)
+    return { local: isLiteral && isDirectory ? dirname(searchPath) : searchPath, place: remote }
   }
 }
 
-function partsBelow(root: string, file: string): readonly string[] {
-  return checked(relative(root, file).split(sep))
+/**
+ * The place of a file.
+ *
+ * @throws UploadError `invalid-input` for a name that would forge lines in logs, has another meaning on some servers,
+ * or collapses into one with another.
+ */
+export function placeOf(file: string, { local, place }: Placement): readonly string[] {
+  const below = file === local ? [] : relative(local, file).split(sep)
+  for (const name of below) {
+    if (/[\p{Cc}\\\uFFFD]/u.test(name)) throw badName(below.join('/'))
+  }
+  return [...place, ...below]
 }
 
-/** Refuses names that would forge lines in logs, have another meaning on some servers, or collapse into one. */
-function checked(parts: readonly string[]): readonly string[] {
-  for (const name of parts) {
-    if (/[\p{Cc}\\\uFFFD]/u.test(name)) throw badName(parts.join('/'))
-  }
-  return parts
+/** The local path that would go to a place; `undefined` when none would. */
+export function localOf(wanted: readonly string[], { local, place }: Placement): string | undefined {
+  const isBelow = place.every((name, index) => name === wanted[index])
+  return isBelow ? join(local, ...wanted.slice(place.length)) : undefined
 }
 
 /** The error about a name that cannot be sent. */

@@ -1,10 +1,11 @@
 import type { Client, FileEntryWithStats, InputAttributes, SFTPWrapper } from 'ssh2'
 import { UploadError } from '../../core/errors.js'
+import type { RemoteKind } from '../../core/extraneous.js'
 import type { RemoteStat } from '../../core/resume.js'
 import type { Remote, RemoteEntry } from '../../engine/ports.js'
 import { Capabilities } from './capabilities.js'
 import { SftpFile } from './remote-file.js'
-import { toRemoteStat } from './remote-stat.js'
+import { toRemoteKind, toRemoteStat } from './remote-stat.js'
 import { remoteSha256 } from './remote-sha256.js'
 import { Requests } from './requests.js'
 
@@ -81,6 +82,18 @@ export class SftpSession implements Remote {
     }
   }
 
+  async kindOf(path: string): Promise<RemoteKind | undefined> {
+    try {
+      const { mode } = await this.requests.ask<{ mode?: number }>(`look at ${path}`, answer => {
+        this.sftp.lstat(path, answer)
+      })
+      return toRemoteKind(mode)
+    } catch (error) {
+      if (error instanceof UploadError && error.code === 'not-found') return undefined
+      throw error
+    }
+  }
+
   async list(path: string): Promise<RemoteEntry[]> {
     const entries = await this.requests.ask<FileEntryWithStats[]>(`list ${path}`, answer => {
       this.sftp.readdir(path, answer)
@@ -121,6 +134,10 @@ export class SftpSession implements Remote {
     } catch (error) {
       if (!(error instanceof UploadError) || error.code !== 'not-found') throw error
     }
+  }
+
+  removeDirectory(path: string): Promise<void> {
+    return this.do(`remove the directory ${path}`, done => this.sftp.rmdir(path, done))
   }
 
   async setAttributes(path: string, { mode, mtime }: { mode?: number; mtime?: number }): Promise<void> {
