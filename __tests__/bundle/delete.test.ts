@@ -45,6 +45,13 @@ describeWithSshd('delete', () => {
     return machine.run(site.inputs({ delete: 'true', ...more }))
   }
 
+  test('leaves the list of checksums, which is part of the upload', async () => {
+    const { main } = await run({ 'checksum-file': 'SHA256SUMS' })
+    expect([main.exitCode, errorsOf(main)]).toEqual([0, []])
+    expect(await listFiles(site.target)).toEqual([...UPLOADED, ...STAYING, 'SHA256SUMS'].sort())
+    expect(main.outputs).toMatchObject({ 'deleted-count': '9' })
+  })
+
   test('removes what is no part of the upload, and nothing else', async () => {
     const { main, post } = await run()
     expect([main.exitCode, errorsOf(main), warningsOf(main, post)]).toEqual([0, [], []])

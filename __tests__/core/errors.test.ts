@@ -21,6 +21,7 @@ const TRANSIENT: Record<ErrorCode, boolean> = {
   'source-changed': false,
   'source-unreadable': false,
   'not-verified': false,
+  withheld: false,
   cancelled: false
 }
 const codes = Object.keys(TRANSIENT) as ErrorCode[]

@@ -271,11 +271,60 @@ describe('reads the target to know whether the rename happened', () => {
       record: record(ALL, { publishing: true }),
       part: directory(SIZE),
       target: file(SIZE)
+    },
+    {
+      state: 'when the part file was whole and is gone, and no rename is recorded',
+      record: record(ALL, { whole: true }),
+      target: file(SIZE)
     }
   ]
 
   test.each(rows)('$state', row => {
     expect(decide(row)).toMatchObject({ action: 'confirm' })
+  })
+})
+
+describe('keeps', () => {
+  const rows: Row[] = [
+    { state: 'a part file that is whole', record: record(ALL, { whole: true }), part: file(SIZE) },
+    {
+      state: 'one whose rename was asked for and did not happen',
+      record: record(ALL, { whole: true, publishing: true }),
+      part: file(SIZE),
+      target: file(SIZE)
+    },
+    {
+      state: 'that of an empty file',
+      record: record([], { identity: { ...identity, size: 0 }, whole: true }),
+      today: { ...identity, size: 0 },
+      part: file(0)
+    }
+  ]
+
+  test.each(rows)('$state', row => {
+    expect(decide(row)).toMatchObject({ action: 'keep' })
+  })
+
+  const others: Row[] = [
+    {
+      state: 'lacks a block of the local file',
+      record: record([0, 1, 3], { whole: true }),
+      part: file(SIZE)
+    },
+    { state: 'became shorter', record: record(ALL, { whole: true }), part: file(SIZE - 1) },
+    { state: 'was not seen whole', record: record(ALL), part: file(SIZE) }
+  ]
+
+  test.each(others)('no part file that $state', row => {
+    expect(decide(row)).toMatchObject({ action: 'continue' })
+  })
+
+  test('no part file of a local file that differs as the mode asks', () => {
+    const row = { record: record(ALL, { whole: true }), part: file(SIZE), verify: 'timestamp' as const }
+    expect(decide({ state: '', ...row, today: { ...identity, mtimeMs: 0 } })).toMatchObject({
+      action: 'start',
+      discard: true
+    })
   })
 })
 
@@ -401,6 +450,7 @@ describe('for any evidence', () => {
       .record({
         identity: identityAround(size),
         forgotten: mostly<number[]>([], [0], [1], [3], [0, 1, 2], [0, 1, 2, 3]),
+        whole: fc.constantFrom(true, false, undefined),
         publishing: fc.constantFrom(true, false, undefined),
         published: fc.option(fc.record({ size: around(size), mtime: time }), { nil: undefined, freq: 1 })
       })
@@ -463,11 +513,12 @@ describe('for any evidence', () => {
     )
   })
 
-  test('a target is read only after a rename was asked for, for a whole file of that size', () => {
+  test('a target is read only after the part file was whole, for a file of that size', () => {
     fc.assert(
       fc.property(evidence, given => {
         if (decideResume(given).action !== 'confirm') return
-        expect(given.record).toMatchObject({ publishing: true, published: undefined })
+        expect(given.record?.whole === true || given.record?.publishing === true).toBe(true)
+        expect(given.record?.published).toBeUndefined()
         expect(given.record?.ledger.complete()).toBe(true)
         expect(given.target).toMatchObject({ size: given.identity.size, isDirectory: false })
         expect(given.part?.isDirectory ?? true).toBe(true)

@@ -94,6 +94,7 @@ function arbitraryMeta(fileSize: fc.Arbitrary<number>): fc.Arbitrary<UploadMeta>
       tail: fc.option(fc.base64String(), { nil: undefined }),
       partId: fc.nat(0xffffffff).map(value => value.toString(16).padStart(8, '0')),
       steps,
+      whole: fc.option(fc.boolean(), { nil: undefined }),
       publishing: fc.option(fc.boolean(), { nil: undefined }),
       published: fc.option(fc.record({ size: fc.maxSafeNat(), mtime: fc.maxSafeNat() }), { nil: undefined })
     })
@@ -279,6 +280,7 @@ describe('a text of another shape is refused', () => {
     { record: { recent: [0.5] } },
     { record: { recent: ['0'] } },
     { record: { recent: undefined } },
+    { record: { whole: 1 } },
     { record: { publishing: 'yes' } },
     { record: { publishing: null } },
     { record: { published: true } },

@@ -228,7 +228,7 @@ describe('a rename whose answer was lost', () => {
     world.putOld('app.zip', bytesOf(2, size))
     world.server.faults.push({ on: 'replace', then: 'cut' })
     const outcome = await world.run()
-    expect(decisionsOf(outcome)).toEqual(['start', 'continue'])
+    expect(decisionsOf(outcome)).toEqual(['start', 'keep'])
     expect(resultOf(outcome, 'app.zip')).toMatchObject({ status: 'uploaded', sentBytes: size })
   })
 

@@ -2,6 +2,7 @@ import { expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { UploadError } from '../../src/core/errors.js'
 import { VERIFY_MODES } from '../../src/core/identity.js'
+import { PUBLISH_MODES } from '../../src/engine/context.js'
 import { bytesOf, changed } from '../support/memory-bytes.js'
 import type { Fault, Operation, ServerTraits } from '../support/memory-server.js'
 import { cancelled, localOf, MemoryWorld, type RunOptions } from '../support/memory-world.js'
@@ -113,6 +114,7 @@ const scenario = fc.record({
   tiny: fc.constantFrom(0, 0, 0, 0, 0, 3, 70, 140),
   old: fc.constantFrom('none' as const, 'other' as const, 'alike' as const),
   verify: fc.constantFrom(...VERIFY_MODES),
+  publish: fc.constantFrom(...PUBLISH_MODES),
   preserveMtime: fc.boolean(),
   runs: fc.array(run, { minLength: 1, maxLength: 4 })
 })
@@ -163,7 +165,10 @@ function apply(world: MemoryWorld, local: string, { kind, block }: Change, while
   }
 }
 
-async function play(world: MemoryWorld, { runs, sizes, verify, preserveMtime }: Scenario): Promise<void> {
+async function play(
+  world: MemoryWorld,
+  { runs, sizes, verify, publish, preserveMtime }: Scenario
+): Promise<void> {
   // A server that destroys what it acknowledged makes a saved ledger wrong for a while.
   world.watchesLedger = world.server.traits.reopen === 'keeps' && !world.server.traits.removesUnfinished
   // Where a rename is refused, the old file is moved aside for a moment.
@@ -192,6 +197,7 @@ async function play(world: MemoryWorld, { runs, sizes, verify, preserveMtime }: 
     const options: RunOptions = {
       verify,
       preserveMtime,
+      publish,
       connections,
       retries,
       intervalMs,
@@ -220,7 +226,8 @@ test('whatever happens, what ends green is in place, byte for byte', async () =>
     world.server.faults.length = 0
     world.server.onRequest = () => undefined
     world.disk.onSlice = () => undefined
-    const { report } = await world.run({ verify: each.verify, connections: 3, writer: { attempt: 99 } })
+    const { verify, publish } = each
+    const { report } = await world.run({ verify, publish, connections: 3, writer: { attempt: 99 } })
     expect(report.results.filter(({ status }) => status === 'failed')).toEqual([])
     for (const name of each.sizes.keys()) expect(world.isInPlace(`file-${name}`)).toBe(true)
   })

@@ -23,10 +23,7 @@ async function open(traits: Partial<ServerTraits> = {}, hasOld = true) {
   const again = async () => {
     remote = await connect()
   }
-  const run = () =>
-    clock.until(
-      publish(remote, PART, TARGET, { size: 5000, mtime: 1_000_000, mode: 0o644, isDirectory: false })
-    )
+  const run = () => clock.until(publish(remote, PART, TARGET, { size: 5000, mtime: 1_000_000 }))
   const isNew = () => sameBytes(server.bytesOf(TARGET), fresh)
   const isOld = () => sameBytes(server.bytesOf(TARGET), old)
   return { server, run, again, states, isNew, isOld }

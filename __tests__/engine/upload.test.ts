@@ -191,6 +191,14 @@ describe('a lost connection', () => {
     expect(count(outcome, 'retrying')).toBe(0)
   })
 
+  test('between the last check of small files and their renames leaves none of them out', async () => {
+    const world = new MemoryWorld({ canReplace: false, latencyMs: 0, window: 1 })
+    for (let index = 0; index < 70; index++) world.put(`file-${index}`, bytesOf(index, 10))
+    world.server.faults.push({ on: 'rename', after: 1, then: 'connection-lost' })
+    const outcome = await world.run({ verify: 'full' })
+    expect(outcome.report.results.map(({ status }) => status)).toEqual(Array(70).fill('uploaded'))
+  })
+
   test('without any progress is given up after the retries, with growing delays', async () => {
     const world = new MemoryWorld()
     world.put('app.zip', bytesOf(1, 3 * MIB))

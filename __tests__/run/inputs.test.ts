@@ -57,6 +57,8 @@ describe('an input is read as', () => {
     ['chunk-size', '1024', { transfer: { chunkSize: 1024 } }],
     ['chunk-size', '261120', { transfer: { chunkSize: 261_120 } }],
     ['connections', '16', { transfer: { connections: 16 } }],
+    ['checksum-file', 'meta/SHA256SUMS', { target: { checksumFile: 'meta/SHA256SUMS' } }],
+    ['publish', 'together', { target: { publish: 'together' } }],
     ['retries', '0', { transfer: { retries: 0 } }],
     ['ignore-file', 'deploy/ignore', { selection: { ignoreFile: 'deploy/ignore' } }],
     ['ignore-file', '', { selection: { ignoreFile: undefined } }],
@@ -119,6 +121,12 @@ describe('an input is refused with its name and what was found', () => {
     ['delete-limit', '1000001'],
     ['delete-limit', '10%'],
     ['dry-run', '1'],
+    ['publish', 'all'],
+    ['checksum-file', '/SHA256SUMS'],
+    ['checksum-file', '../SHA256SUMS'],
+    ['checksum-file', 'sums/'],
+    ['checksum-file', '.'],
+    ['checksum-file', 'a\\b'],
     ['state', 'server'],
     ['host-key-check', 'no'],
     ['remote-path', '~other/www'],
@@ -162,6 +170,11 @@ describe('delete', () => {
     const { message } = refusal({ delete: 'true', 'remote-path': 'www', shard: '2/5' })
     expect(message).toMatch(/^delete: must not go with shard, .*; found shard "2\/5"$/)
   })
+})
+
+test('a list of checksums does not go with shard', () => {
+  const { message } = refusal({ 'checksum-file': 'SHA256SUMS', shard: '2/5' })
+  expect(message).toMatch(/^checksum-file: must not go with shard, .*; found shard "2\/5"$/)
 })
 
 test('numbers name their unit', () => {

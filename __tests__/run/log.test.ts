@@ -85,6 +85,10 @@ describe('a file', () => {
       { action: 'continue', why: '1.0 MiB of 3.0 MiB are already on the server' } as const,
       'Continuing build.zip: 1.0 MiB of 3.0 MiB are already on the server'
     ],
+    [
+      { action: 'keep', why: 'all of it is on the server' } as const,
+      'Keeping build.zip: all of it is on the server'
+    ],
     [{ action: 'confirm', why: 'the answer was lost' } as const, 'Checking build.zip: the answer was lost'],
     [
       { action: 'skip', why: 'it is in place and unchanged' } as const,

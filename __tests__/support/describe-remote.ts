@@ -161,6 +161,13 @@ export function describeRemote(
       expect((stat?.mode ?? 0) & 0o777).toBe(0o640)
     })
 
+    check('tells how much is free, or nothing, and of no directory that is missing', async () => {
+      const free = await remote.freeBytes(opened.directory)
+      if (free === undefined) return
+      expect(free).toBeGreaterThan(0)
+      await expect(remote.freeBytes(at('missing'))).rejects.toMatchObject({ code: 'not-found' })
+    })
+
     if (largeFiles) {
       check('keeps offsets beyond 4 GiB', async () => {
         const offset = 5 * 1024 ** 3

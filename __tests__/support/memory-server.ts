@@ -22,6 +22,7 @@ export type Operation =
   | 'removeDirectory'
   | 'setAttributes'
   | 'sha256'
+  | 'freeBytes'
   | 'write'
   | 'read'
   | 'fstat'
@@ -68,6 +69,8 @@ export interface ServerTraits {
   reopen: 'keeps' | 'empties' | 'zeroes'
   /** Bytes of all files together. */
   capacity: number
+  /** What it says of its free space; `undefined`: nothing. */
+  freeBytes: number | undefined
   /** The first write that the full disk cuts short is acknowledged. */
   acksShortWrite: boolean
   /** How long a request, and an answer, take; the jitter comes on top, drawn anew each time. */
@@ -103,6 +106,7 @@ const TYPICAL: ServerTraits = {
   sha256: 'none',
   reopen: 'keeps',
   capacity: Infinity,
+  freeBytes: undefined,
   acksShortWrite: false,
   latencyMs: 5,
   jitterMs: 0,
@@ -493,6 +497,15 @@ export class MemorySession implements Remote {
 
   setAttributes(path: string, attributes: { mode?: number; mtime?: number }): Promise<void> {
     return this.ask('setAttributes', path, to => this.server.setAttributes(to, attributes))
+  }
+
+  freeBytes(directory: string): Promise<number | undefined> {
+    const { freeBytes } = this.server.traits
+    if (freeBytes === undefined) return Promise.resolve(undefined)
+    return this.ask('freeBytes', directory, path => {
+      if (!this.server.directories.has(path)) throw refusal('not-found', `statvfs ${directory}`)
+      return freeBytes
+    })
   }
 
   sha256(path: string): Promise<string | undefined> {

@@ -11,6 +11,7 @@ export interface LocalFile {
   bytes: Buffer
   mtimeMs: number
   mode: number | undefined
+  readonly inode: number
 }
 
 export interface DiskTraits {
@@ -38,6 +39,7 @@ export class MemoryDisk implements DiskTraits {
   /** Everything that each file ever held. */
   readonly versions = new Map<string, Buffer[]>()
   open = 0
+  private inodes = 1
 
   constructor(readonly clock: MemoryClock) {}
 
@@ -47,7 +49,7 @@ export class MemoryDisk implements DiskTraits {
     bytes: Buffer,
     { mtimeMs = this.clock.now(), mode = 0o644 }: Partial<LocalFile> = {}
   ): void {
-    this.files.set(local, { bytes, mtimeMs, mode })
+    this.files.set(local, { bytes, mtimeMs, mode, inode: this.inodes++ })
     this.note(local, bytes)
   }
 
@@ -86,8 +88,10 @@ export class MemoryDisk implements DiskTraits {
 class MemorySource implements Source {
   readonly size: number
   readonly mtimeMs: number
+  readonly version: string
   readonly mode: number | undefined
   private closed = false
+  private whole: Promise<Digest> | undefined
 
   constructor(
     private readonly disk: MemoryDisk,
@@ -96,6 +100,7 @@ class MemorySource implements Source {
   ) {
     this.size = file.bytes.length
     this.mtimeMs = file.mtimeMs
+    this.version = `${file.inode}:${file.bytes.length}:${file.mtimeMs}`
     this.mode = file.mode
   }
 
@@ -124,6 +129,11 @@ class MemorySource implements Source {
       }
     }
     return { slices: slices(), digest: () => digest }
+  }
+
+  wholeDigest(): Promise<Digest> {
+    this.whole ??= this.digest({ offset: 0, length: this.size })
+    return this.whole
   }
 
   async digest(range: ByteRange): Promise<Digest> {

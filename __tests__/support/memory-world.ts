@@ -7,6 +7,7 @@ import type { ResumeDecision, UploadRecord } from '../../src/core/resume.js'
 import { deriveStateKeys, keyedName, openSealed } from '../../src/core/seal.js'
 import { parseUploadMeta, type Writer } from '../../src/core/upload-meta.js'
 import type { UploadSettings, World } from '../../src/engine/context.js'
+import type { LastFile } from '../../src/engine/last-file.js'
 import type { UploadEvent } from '../../src/engine/ports.js'
 import { preview } from '../../src/engine/preview.js'
 import { upload } from '../../src/engine/upload.js'
@@ -23,13 +24,21 @@ const SETTINGS: UploadSettings = {
   retries: 5,
   fileMode: undefined,
   dirMode: undefined,
-  preserveMtime: false
+  preserveMtime: false,
+  publish: 'each',
+  wholeDigests: false
 }
 
 export interface RunOptions extends Partial<UploadSettings> {
   readonly signal?: AbortSignal
   readonly writer?: Partial<Writer>
   readonly intervalMs?: number
+  /** A file that is made of the results: its name, and its bytes. */
+  readonly last?: {
+    readonly name: string
+    readonly size: number
+    readonly make: (results: readonly FileResult[]) => Buffer
+  }
   /** Only these files; otherwise all. */
   readonly names?: readonly string[]
   readonly isDryRun?: boolean
@@ -43,8 +52,9 @@ export interface Outcome {
 
 /**
  * A disk, a server, a store and time, all in memory, and runs of the engine over them. Every run is watched: the
- * ledger that is saved claims nothing that the server lacks (P3), a target is never anything but a whole version
- * (P1), and what is reported in place is in place (P4).
+ * ledger that is saved claims nothing that the server lacks (P3), a target is never anything but a whole version, and
+ * with `publish: together` the first one changes when all files are whole (P1), and what is reported in place is in
+ * place (P4).
  */
 export class MemoryWorld {
   readonly clock = new MemoryClock()
@@ -62,6 +72,8 @@ export class MemoryWorld {
   mayBeAbsent: boolean
   onEvent: (event: UploadEvent) => void = () => undefined
   private readonly random: () => number
+  /** The run that is under way publishes together, and has not begun to. */
+  private isHeldTogether = false
   private readonly versions = new Map<string, (Buffer | undefined)[]>()
 
   constructor(traits: Partial<ServerTraits> = {}) {
@@ -133,12 +145,22 @@ export class MemoryWorld {
     writer,
     intervalMs = 60_000,
     names,
+    last,
     isDryRun,
     ...settings
   }: RunOptions = {}): Promise<Report> {
     this.events = []
+    this.isHeldTogether = settings.publish === 'together'
+    const lastFile: LastFile | undefined = last && {
+      file: { local: localOf(last.name), remote: remoteOf(last.name), size: last.size },
+      write: async results => {
+        await Promise.resolve()
+        this.put(last.name, last.make(results))
+      }
+    }
     return (isDryRun === true ? preview : upload)({
-      files: this.plan(names),
+      files: this.plan(names).filter(({ local }) => local !== lastFile?.file.local),
+      last: lastFile,
       server: SERVER,
       settings: { ...SETTINGS, ...settings },
       state: {
@@ -190,10 +212,32 @@ export class MemoryWorld {
     if (!path.startsWith('site/') || /\.part(\.old)?$/.test(path)) return
     const local = localOf(path.slice('site/'.length))
     const whole = [...(this.disk.versions.get(local) ?? []), ...(this.versions.get(path) ?? [])]
+    if (this.isHeldTogether && this.isAskedFor(path)) {
+      this.isHeldTogether = false
+      this.watchSet()
+    }
     if (bytes === undefined) {
       if (!this.mayBeAbsent) this.broken.push(`P1: ${path} was taken away`)
     } else if (!whole.some(version => sameBytes(version, bytes))) {
       this.broken.push(`P1: ${path} is no whole version`)
+    }
+  }
+
+  /** The target changes by a request of a living session: a late one may be of another run. */
+  private isAskedFor(target: string): boolean {
+    const { operation, path } = this.server.log.at(-1) ?? {}
+    return (
+      (operation === 'replace' || operation === 'rename') &&
+      (path === target || path?.startsWith(`${target}.`) === true)
+    )
+  }
+
+  private watchSet(): void {
+    for (const { local, remote } of this.plan()) {
+      const there = [remote, ...this.server.partsOf(remote)].map(path => this.server.bytesOf(path))
+      const versions = this.disk.versions.get(local) ?? []
+      if (there.some(bytes => versions.some(version => sameBytes(version, bytes)))) continue
+      this.broken.push(`P1: a file was published before ${remote} was whole`)
     }
   }
 

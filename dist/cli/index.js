@@ -59660,7 +59660,7 @@ exports.suggestSimilar = suggestSimilar;
 __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
 /* harmony import */ var _small_heap_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1394);
 /* harmony import */ var _esm_dirname_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9853);
-/* harmony import */ var _cli_main_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(280);
+/* harmony import */ var _cli_main_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(5750);
 
 
 
@@ -59671,7 +59671,7 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 280:
+/***/ 5750:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -67414,6 +67414,9 @@ function identity_isoTime(milliseconds) {
     return Number.isNaN(date.getTime()) ? `${milliseconds} ms after 1970` : date.toISOString();
 }
 
+;// CONCATENATED MODULE: ./lib/engine/context.js
+const PUBLISH_MODES = ['each', 'together'];
+
 // EXTERNAL MODULE: external "node:net"
 var external_node_net_ = __nccwpck_require__(7030);
 ;// CONCATENATED MODULE: ./lib/run/parse-input.js
@@ -67515,6 +67518,16 @@ function parseShard(text) {
         ? { value: shard }
         : { expected: `I/N with 1 ≤ I ≤ N ≤ ${MOST_SHARDS}, such as 2/5, or nothing` };
 }
+/** The path of a file below `remote-path`; nothing is `undefined`. */
+function parsePathBelow(text) {
+    if (text === '')
+        return { value: undefined };
+    const parts = text.split('/');
+    const isBelow = !parts.some(part => part === '' || part === '.' || part === '..');
+    return isBelow && !/[\p{Cc}\\\uFFFD]/u.test(text)
+        ? { value: text }
+        : { expected: 'the path of a file below remote-path, such as SHA256SUMS, or nothing' };
+}
 /** The lines of a text of which at least one is not blank; all are kept, so that they can be told by number. */
 function parseLines(text) {
     return text === '' ? { expected: 'at least one line' } : { value: text.split(/\r\n|\r|\n/) };
@@ -67559,6 +67572,7 @@ function hex(code, digits) {
 
 
 
+
 const ACTION = { stores: ['cache', 'none'], givesLogin: true };
 /** One entry for each input of action.yml, which alone has the defaults; but for `state`. */
 const inputs_entries = {
@@ -67581,6 +67595,8 @@ const inputs_entries = {
     'file-mode': parsedBy(parseMode),
     'dir-mode': parsedBy(parseMode),
     'preserve-mtime': parsedBy(parse_input_parseBoolean),
+    publish: parsedBy(oneOf(PUBLISH_MODES)),
+    'checksum-file': parsedBy(parsePathBelow),
     'chunk-size': parsedBy(autoOrBytes(1024, 261_120)),
     connections: parsedBy(wholeNumber(1, 16)),
     retries: parsedBy(wholeNumber(0, 100)),
@@ -67611,7 +67627,7 @@ function readSettings(getInput, asker = ACTION) {
         ...(asker.givesLogin ? missingLogin(texts) : [])
     ];
     if (success)
-        problems.push(...unsafeDeletion(toSettings(output)));
+        problems.push(...unsafeDeletion(toSettings(output)), ...sharedList(toSettings(output)));
     if (!success || problems.length > 0)
         throw new UploadError('invalid-input', problems.join('\n'));
     return toSettings(output);
@@ -67649,7 +67665,9 @@ function toSettings(values) {
             remotePath: values['remote-path'],
             fileMode: values['file-mode'],
             dirMode: values['dir-mode'],
-            preserveMtime: values['preserve-mtime']
+            preserveMtime: values['preserve-mtime'],
+            publish: values.publish,
+            checksumFile: values['checksum-file']
         },
         transfer: {
             verify: values.verify,
@@ -67712,13 +67730,21 @@ function unsafeDeletion({ deletion, selection, target }) {
             ])
     ];
 }
+function sharedList({ selection: { shard }, target: { checksumFile } }) {
+    if (shard === undefined || checksumFile === undefined)
+        return [];
+    return [
+        `checksum-file: must not go with shard, because each shard would replace the list of the others; found shard "${shard.index}/${shard.count}"`
+    ];
+}
 
 ;// CONCATENATED MODULE: ./lib/run/outcome.js
 
 
 /** Why not everything that was asked for is done: the first cause. */
 function failureOf({ results, deletion }) {
-    return results.find(({ error }) => error !== undefined)?.error ?? deletion?.error;
+    const errors = results.flatMap(({ error }) => error ?? []);
+    return errors.find(({ code }) => code !== 'withheld') ?? errors[0] ?? deletion?.error;
 }
 /** In one or two sentences: what is in place, and what a re-run will do. The last line of a failed step. */
 function outcomeOf({ results, deletion }, context) {
@@ -67793,6 +67819,8 @@ function decisionLine({ file, decision }) {
             return `Starting ${name} from 0: ${why}`;
         case 'continue':
             return `Continuing ${name}: ${why}`;
+        case 'keep':
+            return `Keeping ${name}: ${why}`;
         case 'confirm':
             return `Checking ${name}: ${why}`;
         case 'skip':
@@ -67809,6 +67837,8 @@ function previewLine({ file, decision, keptBytes }) {
             return `Would start ${name} (sends ${size}): ${why}`;
         case 'continue':
             return `Would continue ${name} (sends ${formatBytes(file.size - keptBytes)} of ${size}): ${why}`;
+        case 'keep':
+            return `Would keep ${name} (${size}): ${why}`;
         case 'confirm':
             return `Would check ${name} (${size}): ${why}`;
         case 'skip':
@@ -68908,7 +68938,7 @@ function parentOf(path) {
     const slash = path.lastIndexOf('/');
     return slash > 0 ? path.slice(0, slash) : undefined;
 }
-/** A place below `remotePath`, without empty parts and `.`. */
+/** A path below `remotePath`, without what means nothing in it; empty: the login directory. */
 function joinRemote(remotePath, place) {
     const path = [remotePath, ...place].join('/');
     const absolute = path.startsWith('/');
@@ -76300,11 +76330,11 @@ function decideResume({ identity, verify, record, part, target }) {
         return { action: 'start', why: 'the local file changed since it was published', discard };
     }
     if (part === undefined || part.isDirectory) {
-        return record.publishing === true &&
+        return (record.publishing === true || record.whole === true) &&
             record.ledger.complete() &&
             target?.size === identity.size &&
             !target.isDirectory
-            ? { action: 'confirm', why: 'the answer to its rename was lost' }
+            ? { action: 'confirm', why: 'it may have its final name already' }
             : { action: 'start', why: 'the part file is gone from the server', discard };
     }
     if (part.size > identity.size) {
@@ -76312,6 +76342,8 @@ function decideResume({ identity, verify, record, part, target }) {
         return { action: 'start', why: longer, discard };
     }
     forgetBeyond(record.ledger, part.size);
+    if (record.whole === true && record.ledger.complete() && part.size === identity.size)
+        return { action: 'keep', why: 'all of it is on the server' };
     const kept = record.ledger.acknowledgedBytes();
     if (kept === 0 && identity.size > 0)
         return { action: 'start', why: 'nothing that was sent can be kept', discard };
@@ -76502,7 +76534,7 @@ function tailOf(size) {
 async function hasDigest({ remote, path, source, signal }) {
     const [there, here] = await Promise.all([
         remote.sha256(path).catch(() => undefined),
-        abortable(source.digest({ offset: 0, length: source.size }), signal)
+        abortable(source.wholeDigest(), signal)
     ]);
     return there === Buffer.from(here, 'base64').toString('hex');
 }
@@ -76575,7 +76607,8 @@ async function decide(task, identity) {
             await discard(task, record);
         return { decision, task: begun };
     }
-    return { decision, task: { ...task, record: remember(task, { ...record, identity }) } };
+    const whole = decision.action === 'keep' || decision.action === 'confirm' ? record.whole : undefined;
+    return { decision, task: { ...task, record: remember(task, { ...record, identity, whole }) } };
 }
 /** Decides, and changes nothing on the server. @throws UploadError as `decide` does. */
 async function weigh(task, identity) {
@@ -76617,11 +76650,16 @@ function begin(task, identity) {
     const record = { partId: task.attempt.world.newId(), identity, ledger: new Ledger(identity.size) };
     return { ...task, record: remember(task, record) };
 }
-/** Without a record there is nothing to look for. */
-async function lookAtServer({ progress, lane }) {
+/**
+ * Without a record there is nothing to look for: a directory in the target's place shows when a large file is begun, and
+ * when a small one is renamed. With `publish: together` that would be too late.
+ */
+async function lookAtServer({ progress, lane, attempt }) {
     const { file, record } = progress;
-    if (record === undefined)
-        return {};
+    if (record === undefined) {
+        const isLate = attempt.settings.publish === 'together' && blockCount(file.size) <= 1;
+        return isLate ? { target: await lane.remote.stat(file.remote) } : {};
+    }
     const [part, target] = await drain([
         lane.remote.stat(partPath(file.remote, record.partId)),
         lane.remote.stat(file.remote)
@@ -76738,6 +76776,97 @@ class BlockQueue {
     }
 }
 
+;// CONCATENATED MODULE: ./lib/engine/for-each.js
+
+/** Works on up to `atOnce` items at the same time; after a failure nothing new is begun, and it throws when all ended. */
+async function forEach(items, atOnce, work) {
+    const left = items.values();
+    let failed = false;
+    const worker = async () => {
+        for (const item of left) {
+            if (failed)
+                return;
+            try {
+                await work(item);
+            }
+            catch (error) {
+                failed = true;
+                throw error;
+            }
+        }
+    };
+    await drain(Array.from({ length: Math.min(atOnce, items.length) }, worker));
+}
+
+;// CONCATENATED MODULE: ./lib/engine/check-space.js
+
+
+
+
+/**
+ * What the check may be wrong by: bytes that are on the server's disk and in no ledger yet. Less than this is never
+ * worth asking for.
+ */
+const SLACK = 64 * 1024 * 1024;
+const STATS_AT_ONCE = 64;
+/**
+ * Compares what remains to be sent with what is free, where the server tells. Meant to run beside the upload: what is
+ * counted is what remains when the answer is there. Says nothing where the answer cannot be had.
+ *
+ * @throws UploadError `no-space`
+ */
+async function checkSpace(pending, remote, publish) {
+    if (remainingBytes(pending) <= SLACK)
+        return;
+    const directory = commonDirectory(pending);
+    const free = await freeBytes(remote, directory);
+    if (free === undefined || remainingBytes(pending) <= free + SLACK)
+        return;
+    // An old file makes room when the new one has its name: too late if they are all to get it together.
+    const replaced = publish === 'together' ? 0 : await replacedBytes(pending, remote);
+    const remaining = remainingBytes(pending);
+    if (remaining - replaced <= free + SLACK)
+        return;
+    const instead = replaced === 0 ? '' : `, ${formatBytes(replaced)} of it in place of older files`;
+    throw new UploadError('no-space', `upload to ${directory}: ${formatBytes(remaining)} remain to be sent${instead}; the server has ${formatBytes(free)} free`);
+}
+function remainingBytes(pending) {
+    return pending.reduce((sum, { file, record }) => {
+        if (record?.identity.size !== file.size)
+            return sum + file.size;
+        return record.published === undefined ? sum + file.size - record.ledger.acknowledgedBytes() : sum;
+    }, 0);
+}
+/** Bytes of the files that are in the places of those that are not published. */
+async function replacedBytes(pending, remote) {
+    let bytes = 0;
+    await forEach(pending, STATS_AT_ONCE, async ({ file, record }) => {
+        if (record?.published !== undefined)
+            return;
+        const target = await remote.stat(file.remote);
+        bytes += target?.size ?? 0;
+    });
+    return bytes;
+}
+/** Of the directory, or of the nearest one above it that is there. */
+async function freeBytes(remote, directory) {
+    try {
+        return await remote.freeBytes(directory);
+    }
+    catch (error) {
+        if (isTransient(error) || directory === '.' || directory === '/')
+            throw error;
+        return freeBytes(remote, parentOf(directory) ?? (directory.startsWith('/') ? '/' : '.'));
+    }
+}
+function commonDirectory(files) {
+    const [first = '', ...others] = files.map(({ file }) => file.remote);
+    let directory = parentOf(first);
+    while (directory !== undefined && !others.every(path => path.startsWith(`${directory}/`)))
+        directory = parentOf(directory);
+    return directory ?? (first.startsWith('/') ? '/' : '.');
+}
+
 ;// CONCATENATED MODULE: ./lib/core/upload-meta.js
 
 
@@ -76761,6 +76890,7 @@ const storedRecord = object({
     digests: array(string()),
     recent: array(natural),
     rebuilt: optional(dist_boolean()),
+    whole: optional(dist_boolean()),
     publishing: optional(dist_boolean()),
     published: optional(object({ size: natural, mtime: number() }))
 });
@@ -76783,7 +76913,8 @@ function upload_meta_parseUploadMeta(text) {
     const records = Object.entries(targets).map(([name, stored]) => [name, fromStored(stored)]);
     return { writer, closed, records: new Map(records) };
 }
-function toStored({ partId, identity, ledger, rebuilt, publishing, published }) {
+function toStored(record) {
+    const { partId, identity, ledger, rebuilt, whole, publishing, published } = record;
     const blocks = ledger.acknowledged();
     return {
         part: partId,
@@ -76794,6 +76925,7 @@ function toStored({ partId, identity, ledger, rebuilt, publishing, published }) 
         digests: blocks.map(index => ledger.digestOf(index) ?? ''),
         recent: [...ledger.recent()],
         rebuilt,
+        whole,
         publishing,
         published
     };
@@ -76804,6 +76936,7 @@ function fromStored(stored) {
         identity: { size: stored.size, mtimeMs: stored.mtimeMs, tail: stored.tail },
         ledger: toLedger(stored),
         rebuilt: stored.rebuilt,
+        whole: stored.whole,
         publishing: stored.publishing,
         published: stored.published
     };
@@ -76907,6 +77040,11 @@ class Checkpoints {
                 throw error;
         }
     }
+    /** Saves out of turn, unless only the end is saved. */
+    async now(signal) {
+        if (this.state.intervalMs > 0)
+            await this.save(false, signal);
+    }
     /** The last save: nothing of this run is in flight any more. */
     close() {
         return this.save(true);
@@ -77008,28 +77146,6 @@ async function directories_isDirectory(remote, path) {
         throw new UploadError('wrong-type', `make the directory ${path}: a file of that name is in its place`);
     }
     return stat !== undefined;
-}
-
-;// CONCATENATED MODULE: ./lib/engine/for-each.js
-
-/** Works on up to `atOnce` items at the same time; after a failure nothing new is begun, and it throws when all ended. */
-async function forEach(items, atOnce, work) {
-    const left = items.values();
-    let failed = false;
-    const worker = async () => {
-        for (const item of left) {
-            if (failed)
-                return;
-            try {
-                await work(item);
-            }
-            catch (error) {
-                failed = true;
-                throw error;
-            }
-        }
-    };
-    await drain(Array.from({ length: Math.min(atOnce, items.length) }, worker));
 }
 
 ;// CONCATENATED MODULE: ./lib/engine/lane.js
@@ -77231,89 +77347,166 @@ class Lanes {
     }
 }
 
-;// CONCATENATED MODULE: ./lib/engine/retry.js
+;// CONCATENATED MODULE: ./lib/engine/settle.js
 
-const FIRST_DELAY_MS = 1_000;
-const LONGEST_DELAY_MS = 30_000;
+/** Why a file that could be in place is not. */
+function withheldBy({ file, error }) {
+    const why = error === undefined ? 'it is not in place' : error.message;
+    return new UploadError('withheld', `waits for ${file.remote}: ${why}`, { cause: error });
+}
 /**
- * Makes attempts until one succeeds. Waits 1, 2, 4, 8 … 30 s between them, less up to a half at random so that many
- * jobs do not come back at once; the count and the delays start over when an attempt made progress.
+ * Works on a file while there is a lane, until it has a result or is whole. A failure that is the file's own is its
+ * result.
  *
- * @throws what the last attempt threw: a permanent error at once, a transient one when no retry is left.
+ * @throws UploadError when the cause is shared: no lane is left, the disk is full, the run was told to stop.
  */
-async function retry(policy, attempt) {
-    const { retries, clock, random, reached, emit, signal } = policy;
-    let furthest = reached();
-    for (let failures = 1;; failures++) {
+async function settle({ finish }, progress, { lanes, signal }, work) {
+    for (;;) {
         try {
-            return await attempt();
+            const status = await work();
+            if (status !== 'whole')
+                finish(progress, status);
+            return;
         }
         catch (error) {
-            signal.throwIfAborted();
-            if (reached() > furthest) {
-                furthest = reached();
-                failures = 1;
-            }
-            if (!(error instanceof UploadError) || !isTransient(error) || failures > retries)
-                throw error;
-            const delayMs = Math.round(delayAfter(failures) * (1 - random() / 2));
-            emit({ type: 'retrying', error, delayMs, attempt: failures, attempts: retries });
-            await clock.sleep(delayMs, signal);
-        }
-    }
-}
-function delayAfter(failures) {
-    return Math.min(FIRST_DELAY_MS * 2 ** (failures - 1), LONGEST_DELAY_MS);
-}
-
-;// CONCATENATED MODULE: ./lib/engine/stale-parts.js
-
-
-const STALE_AFTER_MS = 7 * 24 * 60 * 60 * 1000;
-/** Removes part files that uploads of the same target left behind more than 7 days ago; lists a directory only once. */
-class StaleParts {
-    clock;
-    listings = new Map();
-    sweeps = [];
-    constructor(clock) {
-        this.clock = clock;
-    }
-    /** Lists the target's directory in the background, unless that was done. */
-    look(remote, target) {
-        const directory = directoryOf(target);
-        if (this.listings.has(directory))
-            return;
-        // What goes wrong here matters to nobody.
-        this.listings.set(directory, this.list(remote, directory).catch(() => new Map()));
-    }
-    /** Sweeps in the background after a file was published. */
-    sweep(remote, target) {
-        this.look(remote, target);
-        const directory = directoryOf(target);
-        const name = target.slice(target.lastIndexOf('/') + 1);
-        const sweep = async () => {
-            const stale = (await this.listings.get(directory))?.get(name) ?? [];
-            await Promise.all(stale.map(entry => remote.remove(`${directory}/${entry.name}`).catch(() => undefined)));
-        };
-        this.sweeps.push(sweep());
-    }
-    /** Resolves when every sweep has ended. */
-    async done() {
-        await Promise.all(this.sweeps);
-    }
-    async list(remote, directory) {
-        const byTarget = new Map();
-        for (const entry of await remote.list(directory)) {
-            const target = targetOfPart(entry.name);
-            if (target === undefined || this.clock.now() - entry.mtime * 1000 < STALE_AFTER_MS)
+            const failure = toUploadError(error, 'server-failure', `upload ${progress.file.local}`);
+            if (isTransient(failure) && failure !== lanes.failure)
                 continue;
-            byTarget.set(target, [...(byTarget.get(target) ?? []), entry]);
+            signal.throwIfAborted();
+            if (failure.code === 'no-space' || isTransient(failure))
+                throw failure;
+            finish(progress, 'failed', failure);
+            return;
         }
-        return byTarget;
     }
 }
-function directoryOf(target) {
-    return parentOf(target) ?? (target.startsWith('/') ? '/' : '.');
+
+;// CONCATENATED MODULE: ./lib/engine/last-file.js
+
+
+/** Makes the last file and uploads it, if all others are in place. @throws UploadError as `upload` does. */
+async function uploadLast(last, progress, { finish, firstFailure, soFar }, upload) {
+    const failure = firstFailure();
+    if (failure !== undefined) {
+        finish(progress, 'failed', withheldBy(failure));
+        return;
+    }
+    try {
+        // In a later attempt it is there.
+        if (progress.startedMs === undefined)
+            await last.write(soFar());
+    }
+    catch (error) {
+        finish(progress, 'failed', toUploadError(error, 'source-unreadable', `write ${last.file.local}`));
+        return;
+    }
+    await upload([progress]);
+}
+
+;// CONCATENATED MODULE: ./lib/engine/publish.js
+
+/**
+ * Gives the part file its final name: in one step where the server can; else by a plain rename; and where that is
+ * refused because of the old file, by moving the old one aside until the new one is in place. May be called again
+ * after an answer was lost.
+ *
+ * `part` is what the server said of the part file: its size in bytes, its mtime in seconds since 1970. Returns what it says of the target afterwards.
+ *
+ * @throws UploadError `not-verified` when the target then has another size; `wrong-type` when it is a directory.
+ */
+async function publish(remote, partPath, target, part) {
+    // The target is asked for without waiting: servers answer in order, and only an answer that fits is believed.
+    const [, early] = await Promise.all([
+        remote.canReplace ? replace(remote, partPath, target) : renameOrSwap(remote, partPath, target),
+        remote.stat(target).catch(() => undefined)
+    ]);
+    const fits = early?.size === part.size && early.mtime === part.mtime;
+    const stat = fits ? early : await remote.stat(target);
+    if (stat?.size === part.size)
+        return stat;
+    const expected = `${part.size.toLocaleString('en-US')} bytes`;
+    const found = stat === undefined ? 'nothing' : `${stat.size.toLocaleString('en-US')} bytes`;
+    throw new UploadError('not-verified', `check ${target}: the server must hold ${expected} now and holds ${found}`);
+}
+/** Where the old file is while the new one takes its place. An interrupted publication leaves it behind. */
+function backupPath(partPath) {
+    return `${partPath}.old`;
+}
+/** Some servers offer `posix-rename@openssh.com` and fail at it: then as if it were not offered. */
+async function replace(remote, partPath, target) {
+    try {
+        await remote.replace(partPath, target);
+    }
+    catch (error) {
+        if (!isRefusal(error))
+            throw error;
+        await renameOrSwap(remote, partPath, target);
+    }
+}
+async function renameOrSwap(remote, partPath, target) {
+    const backup = backupPath(partPath);
+    try {
+        await remote.rename(partPath, target);
+    }
+    catch (error) {
+        if (isTransient(error))
+            throw error;
+        const [old, part] = await Promise.all([remote.stat(target), remote.stat(partPath)]);
+        if (part === undefined)
+            throw new UploadError('not-found', `rename ${partPath}: it is gone`, { cause: error });
+        if (old === undefined)
+            throw error;
+        if (old.isDirectory) {
+            throw new UploadError('wrong-type', `rename ${partPath} to ${target}: a directory of that name is in its place`, {
+                cause: error
+            });
+        }
+        await swap(remote, partPath, target, backup);
+    }
+    await remote.remove(backup).catch(() => undefined);
+}
+async function swap(remote, partPath, target, backup) {
+    await remote.rename(target, backup);
+    try {
+        await remote.rename(partPath, target);
+    }
+    catch (error) {
+        if (isTransient(error))
+            throw error;
+        await remote.rename(backup, target).catch((cause) => {
+            throw new UploadError('server-failure', `rename ${partPath} to ${target}: the old file is now ${backup}`, { cause });
+        });
+        throw error;
+    }
+}
+
+;// CONCATENATED MODULE: ./lib/engine/publish-whole.js
+
+
+
+
+/**
+ * Gives the whole part file of a file its final name. When it throws, the file is not `whole` any more: what became of
+ * the rename has to be found out first.
+ *
+ * @throws UploadError
+ */
+async function publishWhole(progress, lane, attempt) {
+    const { file, record, whole } = progress;
+    if (record === undefined || whole === undefined)
+        throw new UploadError('not-verified', `publish ${file.remote}: it is not whole`);
+    const { remote } = attempt.lanes.livingOr(lane);
+    progress.whole = undefined;
+    const publishing = remember({ progress }, { ...record, publishing: true });
+    const part = { size: file.size, mtime: whole.mtime };
+    const stat = await publish(remote, partPath(file.remote, record.partId), file.remote, part);
+    rememberPublished({ progress }, publishing, stat);
+    attempt.staleParts.sweep(remote, file.remote);
+}
+/** Records what the server says of the target that has the file's bytes. */
+function rememberPublished(task, record, { size, mtime }) {
+    task.progress.whole = undefined;
+    remember(task, { ...record, whole: undefined, publishing: undefined, published: { size, mtime } });
 }
 
 ;// CONCATENATED MODULE: ./lib/engine/attributes.js
@@ -77541,19 +77734,21 @@ async function giveNewId(task) {
     return renamed;
 }
 async function whatIsWrong(task, handle) {
-    const { record, lane, source, attempt } = task;
-    const { ledger } = record;
-    const { emit, random } = attempt.world;
     // Some servers empty a file that is opened for writing, and say OK.
     const { size } = await handle.stat();
-    if (size < ledger.acknowledgedEnd())
+    if (size < task.record.ledger.acknowledgedEnd())
         return 'this server empties a part file that is opened again';
+    return (await differsInSample(task)) ? 'the part file does not hold the bytes that were sent' : undefined;
+}
+/** Whether a sample of what the part file should hold is something else. A server that lets nobody read it is one warning. */
+async function differsInSample(task) {
+    const { record, lane, source, attempt } = task;
+    const { emit, random } = attempt.world;
     const path = pathOf(task);
     try {
         const reader = await lane.remote.openForReading(path);
         try {
-            const isSame = await holdsKeptBlocks(reader, source, ledger, random);
-            return isSame ? undefined : 'the part file does not hold the bytes that were sent';
+            return !(await holdsKeptBlocks(reader, source, record.ledger, random));
         }
         finally {
             reader.close().catch(() => undefined);
@@ -77564,7 +77759,7 @@ async function whatIsWrong(task, handle) {
             throw error;
         const text = `The server lets nobody read ${path} (${error.message}); what it acknowledged is kept unread.`;
         emit({ type: 'warning', text });
-        return undefined;
+        return false;
     }
 }
 function opened(task, handle) {
@@ -77590,81 +77785,38 @@ function pathOf({ progress, record }) {
     return partPath(progress.file.remote, record.partId);
 }
 
-;// CONCATENATED MODULE: ./lib/engine/publish.js
+;// CONCATENATED MODULE: ./lib/engine/keep-part.js
+
+
+
+
 
 /**
- * Gives the part file its final name: in one step where the server can; else by a plain rename; and where that is
- * refused because of the old file, by moving the old one aside until the new one is in place. May be called again
- * after an answer was lost.
+ * Proves that the whole part file of an earlier attempt still holds the local file's bytes, without opening it for
+ * writing. Returns what the server says of it.
  *
- * `part` is what the server said of the part file. Returns what it says of the target afterwards.
- *
- * @throws UploadError `not-verified` when the target then has another size; `wrong-type` when it is a directory.
+ * @throws UploadError `not-verified` when it does not.
  */
-async function publish(remote, partPath, target, part) {
-    // The target is asked for without waiting: servers answer in order, and only an answer that fits is believed.
-    const [, early] = await Promise.all([
-        remote.canReplace ? replace(remote, partPath, target) : renameOrSwap(remote, partPath, target),
-        remote.stat(target).catch(() => undefined)
-    ]);
-    const fits = early?.size === part.size && early.mtime === part.mtime;
-    const stat = fits ? early : await remote.stat(target);
-    if (stat?.size === part.size)
-        return stat;
-    const expected = `${part.size.toLocaleString('en-US')} bytes`;
-    const found = stat === undefined ? 'nothing' : `${stat.size.toLocaleString('en-US')} bytes`;
-    throw new UploadError('not-verified', `check ${target}: the server must hold ${expected} now and holds ${found}`);
-}
-/** Where the old file is while the new one takes its place. An interrupted publication leaves it behind. */
-function backupPath(partPath) {
-    return `${partPath}.old`;
-}
-/** Some servers offer `posix-rename@openssh.com` and fail at it: then as if it were not offered. */
-async function replace(remote, partPath, target) {
-    try {
-        await remote.replace(partPath, target);
-    }
-    catch (error) {
-        if (!isRefusal(error))
-            throw error;
-        await renameOrSwap(remote, partPath, target);
-    }
-}
-async function renameOrSwap(remote, partPath, target) {
-    const backup = backupPath(partPath);
-    try {
-        await remote.rename(partPath, target);
-    }
-    catch (error) {
-        if (isTransient(error))
-            throw error;
-        const [old, part] = await Promise.all([remote.stat(target), remote.stat(partPath)]);
-        if (part === undefined)
-            throw new UploadError('not-found', `rename ${partPath}: it is gone`, { cause: error });
-        if (old === undefined)
-            throw error;
-        if (old.isDirectory) {
-            throw new UploadError('wrong-type', `rename ${partPath} to ${target}: a directory of that name is in its place`, {
-                cause: error
-            });
-        }
-        await swap(remote, partPath, target, backup);
-    }
-    await remote.remove(backup).catch(() => undefined);
-}
-async function swap(remote, partPath, target, backup) {
-    await remote.rename(target, backup);
-    try {
-        await remote.rename(partPath, target);
-    }
-    catch (error) {
-        if (isTransient(error))
-            throw error;
-        await remote.rename(backup, target).catch((cause) => {
-            throw new UploadError('server-failure', `rename ${partPath} to ${target}: the old file is now ${backup}`, { cause });
-        });
-        throw error;
-    }
+async function keepPart(task) {
+    const { progress, source, record, lane, attempt } = task;
+    const { emit, random } = attempt.world;
+    const path = partPath(progress.file.remote, record.partId);
+    const part = await verify({
+        remote: lane.remote,
+        path,
+        source,
+        closed: undefined,
+        mode: attempt.settings.verify,
+        kept: record.ledger.acknowledged(),
+        isDoubtful: false,
+        random,
+        emit,
+        signal: attempt.signal
+    });
+    // Of a file of one block that was enough.
+    if (blockCount(source.size) > 1 && (await differsInSample(task)))
+        throw new UploadError('not-verified', `check ${path}: it does not hold the bytes that were sent`);
+    return part;
 }
 
 ;// CONCATENATED MODULE: ./lib/engine/send-range.js
@@ -78006,6 +78158,34 @@ async function handOver({ source, lane }, handle) {
     return sendRange({ source, range, lane, handle, onAcknowledged: () => undefined });
 }
 
+;// CONCATENATED MODULE: ./lib/engine/whole-digest.js
+
+
+/** Begins to hash the whole file where that is wanted, while it is sent. */
+function beginWholeDigest(task) {
+    if (task.attempt.settings.wholeDigests && !isInLedger(task))
+        task.source.wholeDigest().catch(() => undefined);
+}
+/** Notes the digest of the whole file where it is wanted, or known because it was verified. @throws UploadError */
+async function noteWholeDigest(task) {
+    const { progress, source, attempt } = task;
+    const { wholeDigests, verify } = attempt.settings;
+    if (isInLedger(task) || !(wholeDigests || verify === 'full'))
+        return;
+    progress.digest = await abortable(source.wholeDigest(), attempt.signal);
+}
+/** The same for a file that is in place already, where it is wanted. @throws UploadError */
+async function noteUnchangedDigest(task) {
+    if (!task.attempt.settings.wholeDigests)
+        return;
+    await noteWholeDigest(task);
+    await task.source.confirmUnchanged();
+}
+/** The digest of the only block is that of the file. */
+function isInLedger({ source }) {
+    return blockCount(source.size) === 1;
+}
+
 ;// CONCATENATED MODULE: ./lib/engine/upload-file.js
 
 
@@ -78019,9 +78199,12 @@ async function handOver({ source, lane }, handle) {
 
 
 
+
+
+
 /**
- * Brings one file to the server: decide → transfer → verify → publish. What is reached stays in `progress`, for the
- * next attempt.
+ * Brings one file to the server: decide → transfer → verify → publish. With `publish: together` it ends before the
+ * publication, with `progress.whole`. What is reached stays in `progress`, for the next attempt.
  *
  * @throws UploadError
  */
@@ -78039,59 +78222,76 @@ async function uploadFile(progress, attempt) {
 async function uploadOver(file, identity) {
     const { decision, task } = await decide(file, identity);
     file.attempt.staleParts.look(file.lane.remote, file.progress.file.remote);
+    beginWholeDigest(task);
     switch (decision.action) {
         case 'skip':
+            await noteUnchangedDigest(task);
             return 'skipped';
         case 'confirm':
-            if (!(await wasPublished(task))) {
-                await sendAgainIfWrong(await startOver(task, 'its rename did not happen'), false);
-            }
+            if (await wasPublished(task))
+                await noteUnchangedDigest(task);
+            else
+                await sendAgainIfWrong(await startOver(task, 'its rename did not happen'), 'start');
             break;
         case 'start':
         case 'continue':
-            await sendAgainIfWrong(task, decision.action === 'continue');
+        case 'keep':
+            await sendAgainIfWrong(task, decision.action);
     }
-    return 'uploaded';
+    return file.progress.whole === undefined ? 'uploaded' : 'whole';
 }
 /** What the server holds can turn out to be wrong: then all of it is sent again, once. */
-async function sendAgainIfWrong(task, continues) {
+async function sendAgainIfWrong(task, beginning) {
     const { progress, attempt } = task;
     try {
-        await sendAndPublish(task, continues);
+        await sendAndPublish(task, beginning);
     }
     catch (error) {
         if (error instanceof JoinSpoiledPart) {
             attempt.traits.oneLane = true;
-            await sendAndPublish(await startOver(task, 'this server takes one writer a file'), false);
+            await sendAndPublish(await startOver(task, 'this server takes one writer a file'), 'start');
         }
         else if (error instanceof UploadError && error.code === 'not-verified' && !progress.sentAgain) {
             progress.sentAgain = true;
-            await sendAndPublish(await startOver(task, error.message), false);
+            await sendAndPublish(await startOver(task, error.message), 'start');
         }
-        else {
+        else if (!(await wasLate(error, task))) {
             throw error;
         }
     }
 }
-async function sendAndPublish(task, continues) {
-    if (!continues && blockCount(task.source.size) <= 1) {
-        await giveFinalName(task, await sendWhole(task));
+/** The rename of an earlier attempt, whose answer was lost, took the part file away after it was looked at. */
+async function wasLate(error, task) {
+    const { record } = task.progress;
+    if (!(error instanceof UploadError) || error.code !== 'not-found' || record?.publishing !== true)
+        return false;
+    return wasPublished({ ...task, record });
+}
+async function sendAndPublish(task, beginning) {
+    if (beginning === 'keep') {
+        await becomeWhole(task, await keepPart(task));
+    }
+    else if (beginning === 'start' && blockCount(task.source.size) <= 1) {
+        await becomeWhole(task, await sendWhole(task));
     }
     else {
-        const opened = continues ? await reopenPart(task) : await createPart(task);
-        await giveFinalName(opened.task, await sendBlocks(opened));
+        const opened = beginning === 'continue' ? await reopenPart(task) : await createPart(task);
+        await becomeWhole(opened.task, await sendBlocks(opened));
     }
+    const { progress, lane, attempt } = task;
+    if (attempt.settings.publish === 'each')
+        await publishWhole(progress, lane, attempt);
 }
-async function giveFinalName(task, part) {
+/** The last steps before the final name: from here on the part file is only renamed. */
+async function becomeWhole(task, part) {
     const { progress, source, record, attempt } = task;
+    await noteWholeDigest(task);
     await source.confirmUnchanged();
     const { remote } = attempt.lanes.livingOr(task.lane);
-    const target = progress.file.remote;
-    const path = partPath(target, record.partId);
-    const attributed = await setAttributes(task, remote, path, part);
-    remember(task, { ...record, publishing: true });
-    rememberPublished(task, await publish(remote, path, target, attributed));
-    attempt.staleParts.sweep(remote, target);
+    const path = partPath(progress.file.remote, record.partId);
+    const { mtime } = await setAttributes(task, remote, path, part);
+    remember(task, { ...record, whole: true });
+    progress.whole = { mtime, version: source.version };
 }
 /** Whether a rename whose answer was lost has happened: only reading all of it tells the new file from an old one that is alike. */
 async function wasPublished(task) {
@@ -78103,7 +78303,7 @@ async function wasPublished(task) {
         file.close().catch(() => undefined);
         if (!same || stat === undefined)
             return false;
-        rememberPublished(task, stat);
+        rememberPublished(task, task.record, stat);
         await lane.remote.remove(backupPath(partPath(target, task.record.partId))).catch(() => undefined);
         return true;
     }
@@ -78113,11 +78313,168 @@ async function wasPublished(task) {
         return false;
     }
 }
-function rememberPublished(task, { size, mtime }) {
-    remember(task, { ...task.record, publishing: undefined, published: { size, mtime } });
+
+;// CONCATENATED MODULE: ./lib/engine/publish-together.js
+
+
+
+
+
+/** Local files that are looked at again at the same time. */
+const LOOKS_AT_ONCE = 64;
+/** After a cut, every rename that was on its way has to be settled by reading. */
+const RENAMES_AT_ONCE = 256;
+/**
+ * The end of `publish: together`: renames all files that are whole, if no other one failed; otherwise none. Once it
+ * has begun, neither a failure nor a signal to stop holds renames up: the less is left, the better.
+ *
+ * @throws UploadError as `settle` does.
+ */
+async function publishTogether(publication, pending, attempt) {
+    const whole = pending.filter(progress => progress.whole !== undefined);
+    await forEach(whole, LOOKS_AT_ONCE, progress => failIfChanged(progress, publication, attempt));
+    if (whole.length === 0)
+        return;
+    attempt.signal.throwIfAborted();
+    const failure = publication.firstFailure();
+    if (publication.begun || failure === undefined) {
+        publication.begun = true;
+        publication.onPublishing();
+        await forEach(whole, RENAMES_AT_ONCE, progress => settle(publication, progress, attempt, () => publishOrUpload(progress, attempt)));
+    }
+    else {
+        withhold(publication, failure, whole);
+    }
+}
+/** The local file was closed since, and may be another one now. */
+async function failIfChanged(progress, { finish }, { world, signal }) {
+    signal.throwIfAborted();
+    const { file, whole } = progress;
+    try {
+        const source = await world.openSource(file);
+        await source.close();
+        if (source.version !== whole?.version)
+            throw new UploadError('source-changed', `${file.local} changed after it was sent`);
+    }
+    catch (error) {
+        progress.whole = undefined;
+        finish(progress, 'failed', toUploadError(error, 'source-unreadable', `read ${file.local}`));
+    }
+}
+/** A file whose rename went wrong is looked at anew. */
+async function publishOrUpload(progress, attempt) {
+    const each = { ...attempt, settings: { ...attempt.settings, publish: 'each' } };
+    if (progress.whole === undefined)
+        return uploadFile(progress, each);
+    try {
+        await attempt.lanes.use(lane => publishWhole(progress, lane, attempt));
+        return 'uploaded';
+    }
+    catch (error) {
+        const isDoubtful = error instanceof UploadError && /^not-(?:verified|found)$/.test(error.code);
+        if (!isDoubtful || progress.sentAgain)
+            throw error;
+        progress.sentAgain = true;
+        return uploadFile(progress, each);
+    }
+}
+function withhold({ finish }, failure, whole) {
+    const error = withheldBy(failure);
+    for (const progress of whole)
+        if (progress.whole !== undefined)
+            finish(progress, 'failed', error);
+}
+
+;// CONCATENATED MODULE: ./lib/engine/retry.js
+
+const FIRST_DELAY_MS = 1_000;
+const LONGEST_DELAY_MS = 30_000;
+/**
+ * Makes attempts until one succeeds. Waits 1, 2, 4, 8 … 30 s between them, less up to a half at random so that many
+ * jobs do not come back at once; the count and the delays start over when an attempt made progress.
+ *
+ * @throws what the last attempt threw: a permanent error at once, a transient one when no retry is left.
+ */
+async function retry(policy, attempt) {
+    const { retries, clock, random, reached, emit, signal } = policy;
+    let furthest = reached();
+    for (let failures = 1;; failures++) {
+        try {
+            return await attempt();
+        }
+        catch (error) {
+            signal.throwIfAborted();
+            if (reached() > furthest) {
+                furthest = reached();
+                failures = 1;
+            }
+            if (!(error instanceof UploadError) || !isTransient(error) || failures > retries)
+                throw error;
+            const delayMs = Math.round(delayAfter(failures) * (1 - random() / 2));
+            emit({ type: 'retrying', error, delayMs, attempt: failures, attempts: retries });
+            await clock.sleep(delayMs, signal);
+        }
+    }
+}
+function delayAfter(failures) {
+    return Math.min(FIRST_DELAY_MS * 2 ** (failures - 1), LONGEST_DELAY_MS);
+}
+
+;// CONCATENATED MODULE: ./lib/engine/stale-parts.js
+
+
+const STALE_AFTER_MS = 7 * 24 * 60 * 60 * 1000;
+/** Removes part files that uploads of the same target left behind more than 7 days ago; lists a directory only once. */
+class StaleParts {
+    clock;
+    listings = new Map();
+    sweeps = [];
+    constructor(clock) {
+        this.clock = clock;
+    }
+    /** Lists the target's directory in the background, unless that was done. */
+    look(remote, target) {
+        const directory = directoryOf(target);
+        if (this.listings.has(directory))
+            return;
+        // What goes wrong here matters to nobody.
+        this.listings.set(directory, this.list(remote, directory).catch(() => new Map()));
+    }
+    /** Sweeps in the background after a file was published. */
+    sweep(remote, target) {
+        this.look(remote, target);
+        const directory = directoryOf(target);
+        const name = target.slice(target.lastIndexOf('/') + 1);
+        const sweep = async () => {
+            const stale = (await this.listings.get(directory))?.get(name) ?? [];
+            await Promise.all(stale.map(entry => remote.remove(`${directory}/${entry.name}`).catch(() => undefined)));
+        };
+        this.sweeps.push(sweep());
+    }
+    /** Resolves when every sweep has ended. */
+    async done() {
+        await Promise.all(this.sweeps);
+    }
+    async list(remote, directory) {
+        const byTarget = new Map();
+        for (const entry of await remote.list(directory)) {
+            const target = targetOfPart(entry.name);
+            if (target === undefined || this.clock.now() - entry.mtime * 1000 < STALE_AFTER_MS)
+                continue;
+            byTarget.set(target, [...(byTarget.get(target) ?? []), entry]);
+        }
+        return byTarget;
+    }
+}
+function directoryOf(target) {
+    return parentOf(target) ?? (target.startsWith('/') ? '/' : '.');
 }
 
 ;// CONCATENATED MODULE: ./lib/engine/upload.js
+
+
+
+
 
 
 
@@ -78143,7 +78500,8 @@ const DRAIN_MS = 1_000;
  * meanwhile. Failures are in the report, file by file; it does not throw for them.
  */
 async function upload(task, bringFile = uploadFile) {
-    const { files, server, settings, state, world, signal } = task;
+    const { server, settings, state, world, signal } = task;
+    const files = task.last === undefined ? task.files : [...task.files, task.last.file];
     const { clock, random, emit } = world;
     const records = await loadRecords(state, emit, signal);
     const startedMs = clock.now();
@@ -78160,12 +78518,11 @@ async function upload(task, bringFile = uploadFile) {
     const checkpoints = new Checkpoints(state, recorded, clock);
     const ended = new AbortController();
     const checkpointing = checkpoints.run(ended.signal);
-    const run = {
-        ...task,
-        traits: { oneLane: false, inOrder: true, refusesAttributes: false },
-        finish,
-        bringFile
-    };
+    const firstFailure = () => [...results.values()].find(({ status }) => status === 'failed');
+    const onPublishing = () => void checkpoints.now(ended.signal);
+    const traits = { oneLane: false, inOrder: true, refusesAttributes: false };
+    const soFar = () => all.flatMap(progress => results.get(progress) ?? []);
+    const run = { ...task, traits, bringFile, finish, firstFailure, soFar, begun: false, onPublishing };
     const directories = new Directories(settings.dirMode);
     let elapsedMs;
     try {
@@ -78187,7 +78544,7 @@ async function upload(task, bringFile = uploadFile) {
         await checkpointing;
         await checkpoints.close();
     }
-    return { results: all.flatMap(progress => results.get(progress) ?? []), elapsedMs };
+    return { results: soFar(), elapsedMs };
 }
 /** One attempt at everything that has no result yet, over its own connections. */
 async function attemptUpload(run, pending, directories) {
@@ -78204,14 +78561,26 @@ async function attemptUpload(run, pending, directories) {
         void clock.sleep(DRAIN_MS, new AbortController().signal).then(() => lanes.close());
     };
     signal.addEventListener('abort', stop);
+    let shortage;
+    // Nobody waits for the answer, and only a shortage matters.
+    const spaceCheck = lanes.use(({ remote }) => checkSpace(pending, remote, settings.publish));
+    spaceCheck.catch((error) => {
+        if (!(error instanceof UploadError) || error.code !== 'no-space')
+            return;
+        shortage = error;
+        stop();
+    });
     try {
-        const isLarge = ({ file }) => blockCount(file.size) > 1;
-        const upload = (progress) => uploadWhileLanesLive(run, progress, attempt);
-        await drain([
-            forEach(pending.filter(isLarge), LARGE_AT_ONCE, upload),
-            forEach(pending.filter(file => !isLarge(file)), SMALL_AT_ONCE, upload)
-        ]);
+        const { last } = run;
+        const upload = (files) => uploadAndPublish(run, files, attempt);
+        await upload(pending.filter(({ file }) => file !== last?.file));
+        const lastProgress = pending.find(({ file }) => file === last?.file);
+        if (last !== undefined && lastProgress !== undefined)
+            await uploadLast(last, lastProgress, run, upload);
         await staleParts.done();
+    }
+    catch (error) {
+        throw shortage ?? error;
     }
     finally {
         signal.removeEventListener('abort', stop);
@@ -78219,29 +78588,23 @@ async function attemptUpload(run, pending, directories) {
         lanes.close();
     }
 }
-/**
- * Uploads a file over one lane after the other while there is one. A failure that is the file's own is its result.
- *
- * @throws UploadError when the cause is shared: no lane is left, the disk is full, the run was told to stop.
- */
-async function uploadWhileLanesLive(run, progress, attempt) {
-    for (;;) {
-        run.signal.throwIfAborted();
-        try {
-            run.finish(progress, await run.bringFile(progress, attempt));
-            return;
-        }
-        catch (error) {
+async function uploadAndPublish(run, pending, attempt) {
+    const isTogether = run.settings.publish === 'together';
+    // What is whole only waits to be published together.
+    const missing = pending.filter(({ whole }) => !isTogether || whole === undefined);
+    const isLarge = ({ file }) => blockCount(file.size) > 1;
+    const upload = (progress) => {
+        return settle(run, progress, attempt, () => {
             run.signal.throwIfAborted();
-            const failure = toUploadError(error, 'server-failure', `upload ${progress.file.local}`);
-            if (failure.code === 'no-space' || failure === attempt.lanes.failure)
-                throw failure;
-            if (!isTransient(failure)) {
-                run.finish(progress, 'failed', failure);
-                return;
-            }
-        }
-    }
+            return run.bringFile(progress, attempt);
+        });
+    };
+    await drain([
+        forEach(missing.filter(isLarge), LARGE_AT_ONCE, upload),
+        forEach(missing.filter(file => !isLarge(file)), SMALL_AT_ONCE, upload)
+    ]);
+    if (isTogether)
+        await publishTogether(run, pending, attempt);
 }
 function lanesFor(pending) {
     const bytes = pending.reduce((sum, { file }) => sum + file.size, 0);
@@ -78257,17 +78620,22 @@ function newProgress(file, record) {
     return {
         file,
         record,
+        whole: undefined,
         provenMtimeMs: undefined,
         sentBytes: 0,
         reusedBytes: 0,
+        digest: undefined,
         startedMs: undefined,
         sentAgain: false
     };
 }
-function resultOf({ file, record, sentBytes, reusedBytes, startedMs }, status, nowMs, error) {
+function resultOf(progress, status, nowMs, error) {
+    const { file, record, sentBytes, reusedBytes, startedMs } = progress;
     const isUnfinished = status === 'failed' && record?.published === undefined;
+    const canContinue = blockCount(file.size) > 1 || record?.whole === true;
     const isInPlace = status === 'uploaded' || status === 'skipped';
-    const digest = blockCount(file.size) === 1 && isInPlace ? record?.ledger.digestOf(0) : undefined;
+    const known = blockCount(file.size) === 1 ? record?.ledger.digestOf(0) : progress.digest;
+    const digest = isInPlace ? known : undefined;
     return {
         file,
         status,
@@ -78276,7 +78644,7 @@ function resultOf({ file, record, sentBytes, reusedBytes, startedMs }, status, n
         elapsedMs: nowMs - (startedMs ?? nowMs),
         sha256: digest === undefined ? undefined : Buffer.from(digest, 'base64').toString('hex'),
         error,
-        continuesWith: isUnfinished && blockCount(file.size) > 1 ? record?.ledger.acknowledgedBytes() : undefined
+        continuesWith: isUnfinished && canContinue ? record?.ledger.acknowledgedBytes() : undefined
     };
 }
 
@@ -78285,12 +78653,17 @@ function resultOf({ file, record, sentBytes, reusedBytes, startedMs }, status, n
 
 /**
  * A dry run: decides for every file what `upload` would, over one connection, and writes nothing: no directory, no part
- * file, no state. A file that would be uploaded is `planned` in the report.
+ * file, no state, no last file. A file that would be uploaded is `planned` in the report.
  */
 function preview(task) {
     const { settings, state } = task;
     const store = { load: signal => state.store.load(signal), save: () => Promise.resolve() };
-    return upload({ ...task, settings: { ...settings, connections: 1 }, state: { ...state, store, intervalMs: 0 } }, previewFile);
+    return upload({
+        ...task,
+        last: undefined,
+        settings: { ...settings, connections: 1, publish: 'each' },
+        state: { ...state, store, intervalMs: 0 }
+    }, previewFile);
 }
 const previewFile = async (progress, attempt) => {
     const source = await attempt.world.openSource(progress.file);
@@ -78298,6 +78671,7 @@ const previewFile = async (progress, attempt) => {
         const { file } = progress;
         const identity = await proveLocally({ progress, source, attempt });
         const { decision, kept } = await attempt.lanes.use(async (lane) => {
+            attempt.signal.throwIfAborted();
             // An upload learns of it when it creates the part file.
             refuseDirectory(file, await lane.remote.stat(file.remote));
             return weigh({ progress, source, lane, attempt }, identity);
@@ -78338,6 +78712,14 @@ class ReaderPool {
     openDigest() {
         return this.streamOf(this.leastBusy());
     }
+    /** The same for hashing that goes on while files are sent: never on the worker that reads for sending. */
+    openLongDigest() {
+        const [sending = this.addReader()] = this.readers;
+        const others = this.readers.filter(reader => reader !== sending);
+        const idle = others.find(reader => reader.inFlight === 0);
+        const mayAdd = others.length === 0 || this.readers.length < mostReaders();
+        return this.streamOf(idle ?? (mayAdd ? this.addReader() : leastOf(others)));
+    }
     /** A slot of `SLOT_LENGTH` bytes, as its offset in the shared memory. */
     async takeSlot() {
         return this.free.pop() ?? new Promise(resolve => this.waitingForSlot.push(resolve));
@@ -78368,10 +78750,16 @@ class ReaderPool {
         const idle = this.readers.find(reader => reader.inFlight === 0);
         if (idle !== undefined)
             return idle;
-        if (this.readers.length < Math.min(MOST_WORKERS, (0,external_node_os_namespaceObject.availableParallelism)()))
+        if (this.readers.length < mostReaders())
             return this.addReader();
-        return this.readers.reduce((least, reader) => (reader.inFlight < least.inFlight ? reader : least));
+        return leastOf(this.readers);
     }
+}
+function mostReaders() {
+    return Math.min(MOST_WORKERS, (0,external_node_os_namespaceObject.availableParallelism)());
+}
+function leastOf(readers) {
+    return readers.reduce((least, reader) => (reader.inFlight < least.inFlight ? reader : least));
 }
 class Reader {
     worker;
@@ -78452,7 +78840,10 @@ class LocalSource {
     readers;
     size;
     mtimeMs;
+    version;
     mode;
+    whole;
+    closed = false;
     constructor(path, handle, opened, readers) {
         this.path = path;
         this.handle = handle;
@@ -78460,6 +78851,7 @@ class LocalSource {
         this.readers = readers;
         this.size = Number(opened.size);
         this.mtimeMs = Number(opened.mtimeNs) / 1e6;
+        this.version = [opened.dev, opened.ino, opened.size, opened.mtimeNs].join(':');
         this.mode = process.platform === 'win32' ? undefined : Number(opened.mode & 4095n);
     }
     stream(range) {
@@ -78506,19 +78898,12 @@ class LocalSource {
         };
         return { slices: slices(), digest: () => digest };
     }
-    async digest(range) {
-        const read = this.readers.openDigest();
-        const pieces = range.length === 0 ? [range] : splitRange(range, HASHED_AT_ONCE);
-        const last = pieces.at(-1);
-        const answers = await Promise.all(pieces.map(({ offset, length }, index) => read({ fd: this.handle.fd, position: offset, length, at: undefined, last: pieces[index] === last })));
-        const failed = answers.find(({ error }) => error !== undefined);
-        if (failed?.error !== undefined)
-            throw new UploadError('source-unreadable', `read ${this.path}: ${failed.error}`);
-        const total = answers.reduce((sum, { bytesRead }) => sum + bytesRead, 0);
-        const digest = answers.at(-1)?.digest;
-        if (digest === undefined || total < range.length)
-            throw this.tooShort();
-        return digest;
+    digest(range) {
+        return this.hash(range, this.readers.openDigest());
+    }
+    wholeDigest() {
+        this.whole ??= this.hash({ offset: 0, length: this.size }, this.readers.openLongDigest());
+        return this.whole;
     }
     async read({ offset, length }) {
         const { bytesRead, buffer } = await this.handle.read(Buffer.allocUnsafe(length), 0, length, offset);
@@ -78539,7 +78924,37 @@ class LocalSource {
         throw new UploadError('source-changed', `${this.path} changed while it was being sent: ${what}`);
     }
     close() {
+        this.closed = true;
         return this.handle.close();
+    }
+    /** One piece is read ahead: others who need the same worker wait for two at most. */
+    async hash(range, read) {
+        const pieces = range.length === 0 ? [range] : splitRange(range, HASHED_AT_ONCE);
+        const last = pieces.at(-1);
+        const load = async (piece) => {
+            if (piece === undefined || this.closed)
+                return undefined;
+            const { offset: position, length } = piece;
+            return read({ fd: this.handle.fd, position, length, at: undefined, last: piece === last });
+        };
+        let total = 0;
+        let digest;
+        let following = load(pieces.shift());
+        try {
+            for (let answer = await following; answer !== undefined; answer = await following) {
+                following = load(pieces.shift());
+                if (answer.error !== undefined)
+                    throw new UploadError('source-unreadable', `read ${this.path}: ${answer.error}`);
+                total += answer.bytesRead;
+                digest = answer.digest;
+            }
+        }
+        finally {
+            await following.catch(() => undefined);
+        }
+        if (digest === undefined || total < range.length)
+            throw this.tooShort();
+        return digest;
     }
     tooShort() {
         return new UploadError('source-changed', `${this.path} became shorter while it was being sent`);
@@ -78831,6 +79246,17 @@ class Capabilities {
     }
 }
 
+;// CONCATENATED MODULE: ./lib/adapters/sftp/free-space.js
+const LEAST_BLOCK = 512;
+/**
+ * The free bytes that an answer tells; `undefined` where it is none to rely on. Servers over quotas and object stores
+ * make the numbers up: nothing free, no blocks, more free than there is. A full disk says so itself at the first write.
+ */
+function plausibleFreeBytes({ f_frsize, f_blocks, f_bavail }) {
+    const isPlausible = f_frsize >= LEAST_BLOCK && f_bavail > 0 && f_bavail <= f_blocks;
+    return isPlausible ? f_bavail * f_frsize : undefined;
+}
+
 ;// CONCATENATED MODULE: ./lib/adapters/sftp/remote-stat.js
 const FILE_TYPE = 0o170000;
 const DIRECTORY = 0o040000;
@@ -79081,6 +79507,7 @@ class Requests {
 
 
 
+
 /** Open flags of SFTP version 3 (draft-ietf-secsh-filexfer-02, section 6.3). */
 const READ = 0x01;
 const WRITE = 0x02;
@@ -79196,6 +79623,14 @@ class SftpSession {
             ...(mtime === undefined ? {} : { mtime, atime: mtime })
         };
         await this.do(`set attributes of ${path}`, done => this.sftp.setstat(path, attributes, done));
+    }
+    async freeBytes(directory) {
+        if (!this.capabilities.statvfs)
+            return undefined;
+        const space = await this.requests.ask(`statvfs ${directory}`, answer => {
+            this.sftp.ext_openssh_statvfs(directory, answer);
+        });
+        return plausibleFreeBytes(space);
     }
     async sha256(path) {
         const absolute = await this.requests.ask(`resolve ${path}`, answer => {
@@ -79523,7 +79958,7 @@ function namesOf({ files, directories }) {
  * Deletes what is no part of the upload, if the settings say so; in a dry run only lists it. Not before all files are in
  * place: the others may be all that is left of an earlier upload.
  */
-async function deleteOthers(results, { settings, plan, world, log, signal }) {
+async function deleteOthers(results, { settings, files, leavesOut, world, log, signal }) {
     const { deletion, target, transfer, isDryRun } = settings;
     if (deletion === undefined)
         return undefined;
@@ -79533,9 +79968,97 @@ async function deleteOthers(results, { settings, plan, world, log, signal }) {
         return undefined;
     }
     const root = joinRemote(target.remotePath, []);
-    const standingOf = standingIn(plan.files, root, plan.leavesOut);
+    const standingOf = standingIn(files, root, leavesOut);
     const task = { root, standingOf, limit: deletion.limit, retries: transfer.retries, world, signal };
     return isDryRun ? previewDeletion(task) : deleteExtraneous(task);
+}
+
+;// CONCATENATED MODULE: ./lib/core/checksums.js
+
+
+const DIGEST_LENGTH = 64;
+/**
+ * Plans the file of checksums, whose size is known before the digests are: `place` is its path below `remotePath`,
+ * `local` where it will be written.
+ *
+ * @throws UploadError `invalid-input` when the path is that of another file, or in its way.
+ */
+function planChecksumFile(files, { remotePath, place, local }) {
+    const remote = joinRemote(remotePath, [place]);
+    const above = new Set();
+    for (let path = parentOf(remote); path !== undefined; path = parentOf(path))
+        above.add(path);
+    const other = files.find(file => file.remote === remote || above.has(file.remote) || file.remote.startsWith(`${remote}/`));
+    if (other !== undefined) {
+        throw new UploadError('invalid-input', `checksum-file: must be a path that no other file needs; ${other.local} goes to ${other.remote}`);
+    }
+    const size = files.reduce((sum, file) => sum + Buffer.byteLength(formatLine('0'.repeat(DIGEST_LENGTH), nameOf(file, remotePath))), 0);
+    return { local, remote, size };
+}
+/**
+ * The lines of `sha256sum` for files that are in place, named relative to `remotePath`: `sha256sum -c` run there
+ * checks them.
+ *
+ * @throws UploadError `not-verified` when the digest of one is not known.
+ */
+function* checksumLines(results, remotePath) {
+    for (const { file, sha256 } of results) {
+        if (sha256 === undefined)
+            throw new UploadError('not-verified', `write the checksums: that of ${file.remote} is not known`);
+        yield formatLine(sha256, nameOf(file, remotePath));
+    }
+}
+/** As coreutils do: a name with a backslash or a line break is escaped, and a backslash before the digest says so. */
+function formatLine(sha256, name) {
+    const escaped = name.replaceAll('\\', '\\\\').replaceAll('\n', '\\n').replaceAll('\r', '\\r');
+    return `${escaped === name ? '' : '\\'}${sha256}  ${escaped}\n`;
+}
+function nameOf({ remote }, remotePath) {
+    const directory = joinRemote(remotePath, []);
+    if (directory === '')
+        return remote;
+    return remote.slice(directory === '/' ? 1 : directory.length + 1);
+}
+
+;// CONCATENATED MODULE: ./lib/adapters/local/write-lines.js
+
+
+const BATCH = 256 * 1024;
+/** Writes a text file that anybody may read, with the directories above it; never all of it in memory. */
+async function writeLines(path, lines) {
+    await (0,external_node_fs_promises_namespaceObject.mkdir)((0,external_node_path_.dirname)(path), { recursive: true });
+    await (0,external_node_fs_promises_namespaceObject.writeFile)(path, batchesOf(lines), { mode: 0o644 });
+}
+function* batchesOf(lines) {
+    let batch = '';
+    for (const line of lines) {
+        batch += line;
+        if (batch.length < BATCH)
+            continue;
+        yield batch;
+        batch = '';
+    }
+    yield batch;
+}
+
+;// CONCATENATED MODULE: ./lib/run/plan-checksums.js
+
+
+
+
+/**
+ * The list of checksums of these files, if the settings ask for one; it is written below `temp`.
+ *
+ * @throws UploadError `invalid-input` when one of the files is in its place.
+ */
+function planChecksums(files, { target: { remotePath, checksumFile: place } }, temp) {
+    if (place === undefined)
+        return undefined;
+    const local = (0,external_node_path_.join)(temp, 'resumable-sftp-upload', (0,external_node_crypto_.randomBytes)(8).toString('hex'));
+    return {
+        file: planChecksumFile(files, { remotePath, place, local }),
+        write: results => writeLines(local, checksumLines(results, remotePath))
+    };
 }
 
 ;// CONCATENATED MODULE: ./lib/run/step-name.js
@@ -79561,9 +80084,13 @@ function stepName({ server, target, selection: { shard } }, keys, paths) {
 
 
 
+
+
 /** Uploads over the network what lies on this disk, deletes what is no part of it where that is asked for, and tells of it; a dry run only tells. */
-async function uploadFiles(plan, { settings, login, state, log, signal }) {
+async function uploadFiles(plan, { settings, login, state, temp, log, signal }) {
     const { files } = plan;
+    const last = planChecksums(files, settings, temp);
+    const all = last === undefined ? files : [...files, last.file];
     const readers = new ReaderPool();
     const world = {
         connect: (stop, turn) => connect(login.connection, stop, turn),
@@ -79576,16 +80103,25 @@ async function uploadFiles(plan, { settings, login, state, log, signal }) {
     if (settings.isDryRun)
         log.previewing(files);
     else
-        log.uploading(files);
+        log.uploading(all);
     try {
-        const options = { ...settings.transfer, ...settings.target };
+        const options = { ...settings.transfer, ...settings.target, wholeDigests: last !== undefined };
         const server = serverName(settings.server);
-        const task = { files, server, settings: options, state, world, signal };
+        const task = { files, last, server, settings: options, state, world, signal };
         const report = await (settings.isDryRun ? preview(task) : upload(task));
-        const deletion = await deleteOthers(report.results, { settings, plan, world, log, signal });
+        const deletion = await deleteOthers(report.results, {
+            settings,
+            files: all,
+            leavesOut: plan.leavesOut,
+            world,
+            log,
+            signal
+        });
         return { ...report, deletion };
     }
     finally {
+        if (last !== undefined)
+            await (0,external_node_fs_promises_namespaceObject.rm)(last.file.local, { force: true });
         await readers.close();
     }
 }
@@ -79832,6 +80368,8 @@ function inputFlags() {
         'file-mode': new Option('--file-mode <octal>', 'permissions of files; without it, those of the local file'),
         'dir-mode': new Option('--dir-mode <octal>', 'permissions of directories that are made'),
         'preserve-mtime': new Option('--preserve-mtime', 'keep the modification times'),
+        publish: new Option('--publish <when>', 'each: a file when it is whole; together: all when the last one is').default('each'),
+        'checksum-file': new Option('--checksum-file <path>', 'list of all SHA-256 digests, uploaded last, below REMOTE').default(''),
         'chunk-size': new Option('--chunk-size <bytes>', 'bytes of one write request, or auto').default('auto'),
         connections: new Option('--connections <number>', 'most connections at once').default('4'),
         retries: new Option('--retries <number>', 'attempts in a row without progress').default('5'),
@@ -80027,6 +80565,7 @@ function exitCodeOf(code) {
         case 'source-changed':
         case 'source-unreadable':
         case 'not-verified':
+        case 'withheld':
             return 1;
         case 'invalid-input':
         case 'private-key':
@@ -80562,7 +81101,7 @@ async function uploadAsAsked(settings, { stateDirectory, paths }, log, signal) {
     const secret = agent === undefined ? login.secret : undefined;
     const { state, isKept, close } = await openState(settings, secret, place, warn);
     try {
-        const report = await uploadFiles(plan, { settings, login, state, log, signal });
+        const report = await uploadFiles(plan, { settings, login, state, temp: (0,external_node_os_namespaceObject.tmpdir)(), log, signal });
         return { report, error: failureOf(report), keepsState: isKept(), isDryRun: settings.isDryRun };
     }
     finally {

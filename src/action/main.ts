@@ -62,7 +62,7 @@ async function uploadStep(plan: Plan, step: Step): Promise<Uploaded> {
     }
   })
   if (place !== undefined && !settings.isDryRun) noteState(place)
-  const report = await uploadFiles(plan, { ...step, state })
+  const report = await uploadFiles(plan, { ...step, state, temp: job.temp })
   return { report, keepsState: isKept() }
 }
 

@@ -14,6 +14,7 @@ export function exitCodeOf(code: ErrorCode): number {
     case 'source-changed':
     case 'source-unreadable':
     case 'not-verified':
+    case 'withheld':
       return 1
     case 'invalid-input':
     case 'private-key':

@@ -31,6 +31,14 @@ export function inputFlags(): Readonly<Record<string, Option>> {
     ),
     'dir-mode': new Option('--dir-mode <octal>', 'permissions of directories that are made'),
     'preserve-mtime': new Option('--preserve-mtime', 'keep the modification times'),
+    publish: new Option(
+      '--publish <when>',
+      'each: a file when it is whole; together: all when the last one is'
+    ).default('each'),
+    'checksum-file': new Option(
+      '--checksum-file <path>',
+      'list of all SHA-256 digests, uploaded last, below REMOTE'
+    ).default(''),
     'chunk-size': new Option('--chunk-size <bytes>', 'bytes of one write request, or auto').default('auto'),
     connections: new Option('--connections <number>', 'most connections at once').default('4'),
     retries: new Option('--retries <number>', 'attempts in a row without progress').default('5'),

@@ -1,5 +1,5 @@
 import { statSync } from 'node:fs'
-import { homedir } from 'node:os'
+import { homedir, tmpdir } from 'node:os'
 import { toUploadError, UploadError } from '../core/errors.js'
 import { type Report, totalsOf } from '../core/report.js'
 import { clock, every } from '../run/clock.js'
@@ -153,7 +153,7 @@ async function uploadAsAsked(
   const secret = agent === undefined ? login.secret : undefined
   const { state, isKept, close } = await openState(settings, secret, place, warn)
   try {
-    const report = await uploadFiles(plan, { settings, login, state, log, signal })
+    const report = await uploadFiles(plan, { settings, login, state, temp: tmpdir(), log, signal })
     return { report, error: failureOf(report), keepsState: isKept(), isDryRun: settings.isDryRun }
   } finally {
     await close()

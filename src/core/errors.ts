@@ -22,6 +22,7 @@
  * | `source-changed` | the local file changed, shrank or vanished while it was being sent |
  * | `source-unreadable` | the local file cannot be read |
  * | `not-verified` | what the server holds is not what was sent |
+ * | `withheld` | the file is whole, and waits for another one that is not |
  * | `cancelled` | the run was told to stop |
  */
 export type ErrorCode =
@@ -44,6 +45,7 @@ export type ErrorCode =
   | 'source-changed'
   | 'source-unreadable'
   | 'not-verified'
+  | 'withheld'
   | 'cancelled'
 
 /**

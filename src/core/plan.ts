@@ -57,7 +57,7 @@ export function parentOf(path: string): string | undefined {
   return slash > 0 ? path.slice(0, slash) : undefined
 }
 
-/** A place below `remotePath`, without empty parts and `.`. */
+/** A path below `remotePath`, without what means nothing in it; empty: the login directory. */
 export function joinRemote(remotePath: string, place: readonly string[]): string {
   const path = [remotePath, ...place].join('/')
   const absolute = path.startsWith('/')

@@ -18,6 +18,8 @@ export interface UploadRecord {
   readonly ledger: Ledger
   /** Blocks that were sent are to be sent with other bytes, while an older state may still hold their digests. */
   readonly rebuilt?: boolean | undefined
+  /** The part file was closed and verified, and has its attributes: only its rename is missing. */
+  readonly whole?: boolean | undefined
   /** Set before the part file is renamed: the answer to a rename can be lost. */
   readonly publishing?: boolean | undefined
   /** What the server said of the target after the rename. */
@@ -28,6 +30,8 @@ export type ResumeDecision =
   | { readonly action: 'skip'; readonly why: string }
   | { readonly action: 'start'; readonly why: string; readonly discard: boolean }
   | { readonly action: 'continue'; readonly why: string }
+  /** The part file is whole: it is proven, and nothing is sent. */
+  | { readonly action: 'keep'; readonly why: string }
   /** The rename may have happened: the target has to be read to know. */
   | { readonly action: 'confirm'; readonly why: string }
 
@@ -67,11 +71,11 @@ export function decideResume({ identity, verify, record, part, target }: ResumeE
     return { action: 'start', why: 'the local file changed since it was published', discard }
   }
   if (part === undefined || part.isDirectory) {
-    return record.publishing === true &&
+    return (record.publishing === true || record.whole === true) &&
       record.ledger.complete() &&
       target?.size === identity.size &&
       !target.isDirectory
-      ? { action: 'confirm', why: 'the answer to its rename was lost' }
+      ? { action: 'confirm', why: 'it may have its final name already' }
       : { action: 'start', why: 'the part file is gone from the server', discard }
   }
   if (part.size > identity.size) {
@@ -80,6 +84,8 @@ export function decideResume({ identity, verify, record, part, target }: ResumeE
   }
 
   forgetBeyond(record.ledger, part.size)
+  if (record.whole === true && record.ledger.complete() && part.size === identity.size)
+    return { action: 'keep', why: 'all of it is on the server' }
   const kept = record.ledger.acknowledgedBytes()
   if (kept === 0 && identity.size > 0)
     return { action: 'start', why: 'nothing that was sent can be kept', discard }

@@ -40,6 +40,7 @@ const storedRecord = v.object({
   digests: v.array(v.string()),
   recent: v.array(natural),
   rebuilt: v.optional(v.boolean()),
+  whole: v.optional(v.boolean()),
   publishing: v.optional(v.boolean()),
   published: v.optional(v.object({ size: natural, mtime: v.number() }))
 })
@@ -68,7 +69,8 @@ export function parseUploadMeta(text: string): UploadMeta {
   return { writer, closed, records: new Map(records) }
 }
 
-function toStored({ partId, identity, ledger, rebuilt, publishing, published }: UploadRecord): StoredRecord {
+function toStored(record: UploadRecord): StoredRecord {
+  const { partId, identity, ledger, rebuilt, whole, publishing, published } = record
   const blocks = ledger.acknowledged()
   return {
     part: partId,
@@ -79,6 +81,7 @@ function toStored({ partId, identity, ledger, rebuilt, publishing, published }: 
     digests: blocks.map(index => ledger.digestOf(index) ?? ''),
     recent: [...ledger.recent()],
     rebuilt,
+    whole,
     publishing,
     published
   }
@@ -90,6 +93,7 @@ function fromStored(stored: StoredRecord): UploadRecord {
     identity: { size: stored.size, mtimeMs: stored.mtimeMs, tail: stored.tail },
     ledger: toLedger(stored),
     rebuilt: stored.rebuilt,
+    whole: stored.whole,
     publishing: stored.publishing,
     published: stored.published
   }

@@ -74,6 +74,11 @@ export class Checkpoints {
     }
   }
 
+  /** Saves out of turn, unless only the end is saved. */
+  async now(signal: AbortSignal): Promise<void> {
+    if (this.state.intervalMs > 0) await this.save(false, signal)
+  }
+
   /** The last save: nothing of this run is in flight any more. */
   close(): Promise<void> {
     return this.save(true)

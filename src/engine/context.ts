@@ -17,6 +17,10 @@ export interface World {
   readonly emit: Emit
 }
 
+export type PublishMode = 'each' | 'together'
+
+export const PUBLISH_MODES: readonly PublishMode[] = ['each', 'together']
+
 export interface UploadSettings {
   readonly verify: VerifyMode
   /** The most connections. */
@@ -28,6 +32,10 @@ export interface UploadSettings {
   /** Permission bits of directories that are made; `undefined`: the server's default. */
   readonly dirMode: number | undefined
   readonly preserveMtime: boolean
+  /** `each`: a file is published when it is whole. `together`: when the last one is. */
+  readonly publish: PublishMode
+  /** The SHA-256 of every whole file is wanted. */
+  readonly wholeDigests: boolean
 }
 
 /** What was found out about the server by what it answered; holds for the rest of the run. */

@@ -54,7 +54,8 @@ export async function decide(task: FileTask, identity: Identity): Promise<Decide
     if (decision.action === 'start' && decision.discard && record !== undefined) await discard(task, record)
     return { decision, task: begun }
   }
-  return { decision, task: { ...task, record: remember(task, { ...record, identity }) } }
+  const whole = decision.action === 'keep' || decision.action === 'confirm' ? record.whole : undefined
+  return { decision, task: { ...task, record: remember(task, { ...record, identity, whole }) } }
 }
 
 /** Decides, and changes nothing on the server. @throws UploadError as `decide` does. */
@@ -90,7 +91,7 @@ export async function startOver(task: RecordedTask, why: string): Promise<Record
   return begun
 }
 
-export function remember({ progress }: FileTask, record: UploadRecord): UploadRecord {
+export function remember({ progress }: Pick<FileTask, 'progress'>, record: UploadRecord): UploadRecord {
   progress.record = record
   return record
 }
@@ -106,10 +107,16 @@ interface Found {
   readonly target?: RemoteStat | undefined
 }
 
-/** Without a record there is nothing to look for. */
-async function lookAtServer({ progress, lane }: FileTask): Promise<Found> {
+/**
+ * Without a record there is nothing to look for: a directory in the target's place shows when a large file is begun, and
+ * when a small one is renamed. With `publish: together` that would be too late.
+ */
+async function lookAtServer({ progress, lane, attempt }: FileTask): Promise<Found> {
   const { file, record } = progress
-  if (record === undefined) return {}
+  if (record === undefined) {
+    const isLate = attempt.settings.publish === 'together' && blockCount(file.size) <= 1
+    return isLate ? { target: await lane.remote.stat(file.remote) } : {}
+  }
   const [part, target] = await drain([
     lane.remote.stat(partPath(file.remote, record.partId)),
     lane.remote.stat(file.remote)

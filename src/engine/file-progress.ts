@@ -1,20 +1,33 @@
+import type { Digest } from '../core/ledger.js'
 import type { PlannedFile } from '../core/plan.js'
 import type { UploadRecord } from '../core/resume.js'
 import type { Attempt } from './context.js'
 import type { Lane } from './lane.js'
 import type { Source } from './ports.js'
 
+/** A part file that waits for its final name. */
+export interface WholePart {
+  /** What the server says of it: seconds since 1970. */
+  readonly mtime: number
+  /** Of the local file whose bytes it has. */
+  readonly version: string
+}
+
 /** One planned file on its way, over all attempts of a run. */
 export interface FileProgress {
   readonly file: PlannedFile
   /** What is known of its upload: from an earlier run, then from this one. */
   record: UploadRecord | undefined
+  /** Set while its part file is whole and not published. */
+  whole: WholePart | undefined
   /** The mtime of the local file whose bytes every acknowledged block is known to have. */
   provenMtimeMs: number | undefined
   /** Bytes that the server acknowledged in this run. */
   sentBytes: number
   /** Bytes of an earlier run that this one keeps. */
   reusedBytes: number
+  /** SHA-256 of the whole local file that is, or is about to be, in place; `undefined` where it is not known. */
+  digest: Digest | undefined
   /** When its first attempt began. */
   startedMs: number | undefined
   /** It was sent again from the start because the server's bytes turned out to be wrong; that happens once. */

@@ -77,18 +77,22 @@ async function giveNewId(task: RecordedTask): Promise<RecordedTask> {
 }
 
 async function whatIsWrong(task: RecordedTask, handle: RemoteFile): Promise<string | undefined> {
-  const { record, lane, source, attempt } = task
-  const { ledger } = record
-  const { emit, random } = attempt.world
   // Some servers empty a file that is opened for writing, and say OK.
   const { size } = await handle.stat()
-  if (size < ledger.acknowledgedEnd()) return 'this server empties a part file that is opened again'
+  if (size < task.record.ledger.acknowledgedEnd())
+    return 'this server empties a part file that is opened again'
+  return (await differsInSample(task)) ? 'the part file does not hold the bytes that were sent' : undefined
+}
+
+/** Whether a sample of what the part file should hold is something else. A server that lets nobody read it is one warning. */
+export async function differsInSample(task: RecordedTask): Promise<boolean> {
+  const { record, lane, source, attempt } = task
+  const { emit, random } = attempt.world
   const path = pathOf(task)
   try {
     const reader = await lane.remote.openForReading(path)
     try {
-      const isSame = await holdsKeptBlocks(reader, source, ledger, random)
-      return isSame ? undefined : 'the part file does not hold the bytes that were sent'
+      return !(await holdsKeptBlocks(reader, source, record.ledger, random))
     } finally {
       reader.close().catch(() => undefined)
     }
@@ -96,7 +100,7 @@ async function whatIsWrong(task: RecordedTask, handle: RemoteFile): Promise<stri
     if (!isRefusal(error)) throw error
     const text = `The server lets nobody read ${path} (${error.message}); what it acknowledged is kept unread.`
     emit({ type: 'warning', text })
-    return undefined
+    return false
   }
 }
 

@@ -12,6 +12,8 @@ export interface Source {
   readonly size: number
   /** Milliseconds since 1970, when it was opened. */
   readonly mtimeMs: number
+  /** The same for the same file, unchanged, when it is opened again; otherwise another. */
+  readonly version: string
   /** Permission bits; `undefined` where the local system has none. */
   readonly mode: number | undefined
   /**
@@ -22,6 +24,8 @@ export interface Source {
   stream(range: ByteRange): SourceStream
   /** SHA-256 of the range, off the main thread. */
   digest(range: ByteRange): Promise<Digest>
+  /** SHA-256 of the whole file, read once; sending does not wait behind it. */
+  wholeDigest(): Promise<Digest>
   /** Reads a short range into memory. */
   read(range: ByteRange): Promise<Uint8Array>
   /** @throws UploadError `source-changed` when the path no longer holds the file that was opened, as it was then. */
@@ -72,6 +76,8 @@ export interface Remote {
   removeDirectory(path: string): Promise<void>
   /** `mtime` in seconds since 1970. */
   setAttributes(path: string, attributes: { mode?: number; mtime?: number }): Promise<void>
+  /** Bytes that are free in the directory; `undefined` where the server does not tell, or tells nonsense. */
+  freeBytes(directory: string): Promise<number | undefined>
   /** SHA-256 by a program on the server, in hexadecimal; `undefined` when the account cannot or the answer is none. */
   sha256(path: string): Promise<string | undefined>
   /** Ends the session; what is in flight is refused. */

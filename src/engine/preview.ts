@@ -5,13 +5,18 @@ import { type BringFile, upload, type UploadTask } from './upload.js'
 
 /**
  * A dry run: decides for every file what `upload` would, over one connection, and writes nothing: no directory, no part
- * file, no state. A file that would be uploaded is `planned` in the report.
+ * file, no state, no last file. A file that would be uploaded is `planned` in the report.
  */
 export function preview(task: UploadTask): Promise<Report> {
   const { settings, state } = task
   const store: StateStore = { load: signal => state.store.load(signal), save: () => Promise.resolve() }
   return upload(
-    { ...task, settings: { ...settings, connections: 1 }, state: { ...state, store, intervalMs: 0 } },
+    {
+      ...task,
+      last: undefined,
+      settings: { ...settings, connections: 1, publish: 'each' },
+      state: { ...state, store, intervalMs: 0 }
+    },
     previewFile
   )
 }
@@ -22,6 +27,7 @@ const previewFile: BringFile = async (progress, attempt) => {
     const { file } = progress
     const identity = await proveLocally({ progress, source, attempt })
     const { decision, kept } = await attempt.lanes.use(async lane => {
+      attempt.signal.throwIfAborted()
       // An upload learns of it when it creates the part file.
       refuseDirectory(file, await lane.remote.stat(file.remote))
       return weigh({ progress, source, lane, attempt }, identity)

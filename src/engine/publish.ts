@@ -7,7 +7,7 @@ import type { Remote } from './ports.js'
  * refused because of the old file, by moving the old one aside until the new one is in place. May be called again
  * after an answer was lost.
  *
- * `part` is what the server said of the part file. Returns what it says of the target afterwards.
+ * `part` is what the server said of the part file: its size in bytes, its mtime in seconds since 1970. Returns what it says of the target afterwards.
  *
  * @throws UploadError `not-verified` when the target then has another size; `wrong-type` when it is a directory.
  */
@@ -15,7 +15,7 @@ export async function publish(
   remote: Remote,
   partPath: string,
   target: string,
-  part: RemoteStat
+  part: Pick<RemoteStat, 'size' | 'mtime'>
 ): Promise<RemoteStat> {
   // The target is asked for without waiting: servers answer in order, and only an answer that fits is believed.
   const [, early] = await Promise.all([

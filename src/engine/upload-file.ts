@@ -8,19 +8,28 @@ import { decide, proveLocally, remember, startOver } from './decide.js'
 import { drain } from './drain.js'
 import type { FileProgress, FileTask, RecordedTask } from './file-progress.js'
 import { JoinSpoiledPart } from './join-part.js'
+import { keepPart } from './keep-part.js'
 import { createPart, reopenPart } from './open-part.js'
-import { backupPath, publish } from './publish.js'
+import { backupPath } from './publish.js'
+import { publishWhole, rememberPublished } from './publish-whole.js'
 import { holdsSameBytes } from './same-bytes.js'
 import { sendBlocks } from './send-blocks.js'
 import { sendWhole } from './send-whole.js'
+import { beginWholeDigest, noteUnchangedDigest, noteWholeDigest } from './whole-digest.js'
+
+/** What a file begins with: nothing, some of its blocks, or a part file that is whole. */
+type Beginning = 'start' | 'continue' | 'keep'
 
 /**
- * Brings one file to the server: decide → transfer → verify → publish. What is reached stays in `progress`, for the
- * next attempt.
+ * Brings one file to the server: decide → transfer → verify → publish. With `publish: together` it ends before the
+ * publication, with `progress.whole`. What is reached stays in `progress`, for the next attempt.
  *
  * @throws UploadError
  */
-export async function uploadFile(progress: FileProgress, attempt: Attempt): Promise<'uploaded' | 'skipped'> {
+export async function uploadFile(
+  progress: FileProgress,
+  attempt: Attempt
+): Promise<'uploaded' | 'skipped' | 'whole'> {
   const source = await attempt.world.openSource(progress.file)
   try {
     // Before a lane is taken: the first may still be connecting.
@@ -31,61 +40,75 @@ export async function uploadFile(progress: FileProgress, attempt: Attempt): Prom
   }
 }
 
-async function uploadOver(file: FileTask, identity: Identity): Promise<'uploaded' | 'skipped'> {
+async function uploadOver(file: FileTask, identity: Identity): Promise<'uploaded' | 'skipped' | 'whole'> {
   const { decision, task } = await decide(file, identity)
   file.attempt.staleParts.look(file.lane.remote, file.progress.file.remote)
+  beginWholeDigest(task)
   switch (decision.action) {
     case 'skip':
+      await noteUnchangedDigest(task)
       return 'skipped'
     case 'confirm':
-      if (!(await wasPublished(task))) {
-        await sendAgainIfWrong(await startOver(task, 'its rename did not happen'), false)
-      }
+      if (await wasPublished(task)) await noteUnchangedDigest(task)
+      else await sendAgainIfWrong(await startOver(task, 'its rename did not happen'), 'start')
       break
     case 'start':
     case 'continue':
-      await sendAgainIfWrong(task, decision.action === 'continue')
+    case 'keep':
+      await sendAgainIfWrong(task, decision.action)
   }
-  return 'uploaded'
+  return file.progress.whole === undefined ? 'uploaded' : 'whole'
 }
 
 /** What the server holds can turn out to be wrong: then all of it is sent again, once. */
-async function sendAgainIfWrong(task: RecordedTask, continues: boolean): Promise<void> {
+async function sendAgainIfWrong(task: RecordedTask, beginning: Beginning): Promise<void> {
   const { progress, attempt } = task
   try {
-    await sendAndPublish(task, continues)
+    await sendAndPublish(task, beginning)
   } catch (error) {
     if (error instanceof JoinSpoiledPart) {
       attempt.traits.oneLane = true
-      await sendAndPublish(await startOver(task, 'this server takes one writer a file'), false)
+      await sendAndPublish(await startOver(task, 'this server takes one writer a file'), 'start')
     } else if (error instanceof UploadError && error.code === 'not-verified' && !progress.sentAgain) {
       progress.sentAgain = true
-      await sendAndPublish(await startOver(task, error.message), false)
-    } else {
+      await sendAndPublish(await startOver(task, error.message), 'start')
+    } else if (!(await wasLate(error, task))) {
       throw error
     }
   }
 }
 
-async function sendAndPublish(task: RecordedTask, continues: boolean): Promise<void> {
-  if (!continues && blockCount(task.source.size) <= 1) {
-    await giveFinalName(task, await sendWhole(task))
-  } else {
-    const opened = continues ? await reopenPart(task) : await createPart(task)
-    await giveFinalName(opened.task, await sendBlocks(opened))
-  }
+/** The rename of an earlier attempt, whose answer was lost, took the part file away after it was looked at. */
+async function wasLate(error: unknown, task: RecordedTask): Promise<boolean> {
+  const { record } = task.progress
+  if (!(error instanceof UploadError) || error.code !== 'not-found' || record?.publishing !== true)
+    return false
+  return wasPublished({ ...task, record })
 }
 
-async function giveFinalName(task: RecordedTask, part: RemoteStat): Promise<void> {
+async function sendAndPublish(task: RecordedTask, beginning: Beginning): Promise<void> {
+  if (beginning === 'keep') {
+    await becomeWhole(task, await keepPart(task))
+  } else if (beginning === 'start' && blockCount(task.source.size) <= 1) {
+    await becomeWhole(task, await sendWhole(task))
+  } else {
+    const opened = beginning === 'continue' ? await reopenPart(task) : await createPart(task)
+    await becomeWhole(opened.task, await sendBlocks(opened))
+  }
+  const { progress, lane, attempt } = task
+  if (attempt.settings.publish === 'each') await publishWhole(progress, lane, attempt)
+}
+
+/** The last steps before the final name: from here on the part file is only renamed. */
+async function becomeWhole(task: RecordedTask, part: RemoteStat): Promise<void> {
   const { progress, source, record, attempt } = task
+  await noteWholeDigest(task)
   await source.confirmUnchanged()
   const { remote } = attempt.lanes.livingOr(task.lane)
-  const target = progress.file.remote
-  const path = partPath(target, record.partId)
-  const attributed = await setAttributes(task, remote, path, part)
-  remember(task, { ...record, publishing: true })
-  rememberPublished(task, await publish(remote, path, target, attributed))
-  attempt.staleParts.sweep(remote, target)
+  const path = partPath(progress.file.remote, record.partId)
+  const { mtime } = await setAttributes(task, remote, path, part)
+  remember(task, { ...record, whole: true })
+  progress.whole = { mtime, version: source.version }
 }
 
 /** Whether a rename whose answer was lost has happened: only reading all of it tells the new file from an old one that is alike. */
@@ -97,15 +120,11 @@ async function wasPublished(task: RecordedTask): Promise<boolean> {
     const same = await holdsSameBytes(file, source, [{ offset: 0, length: source.size }])
     file.close().catch(() => undefined)
     if (!same || stat === undefined) return false
-    rememberPublished(task, stat)
+    rememberPublished(task, task.record, stat)
     await lane.remote.remove(backupPath(partPath(target, task.record.partId))).catch(() => undefined)
     return true
   } catch (error) {
     if (!isRefusal(error)) throw error
     return false
   }
-}
-
-function rememberPublished(task: RecordedTask, { size, mtime }: RemoteStat): void {
-  remember(task, { ...task.record, publishing: undefined, published: { size, mtime } })
 }

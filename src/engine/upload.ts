@@ -1,9 +1,10 @@
 import { blockCount } from '../core/blocks.js'
-import { isTransient, toUploadError, UploadError } from '../core/errors.js'
+import { toUploadError, UploadError } from '../core/errors.js'
 import type { PlannedFile } from '../core/plan.js'
 import type { FileResult, Report } from '../core/report.js'
 import { keyedName } from '../core/seal.js'
 import { BlockQueue } from './block-queue.js'
+import { checkSpace } from './check-space.js'
 import { Checkpoints, loadRecords, type State } from './checkpoint.js'
 import type { Attempt, ServerTraits, UploadSettings, World } from './context.js'
 import { drain } from './drain.js'
@@ -11,12 +12,16 @@ import { Directories } from './directories.js'
 import type { FileProgress } from './file-progress.js'
 import { forEach } from './for-each.js'
 import { Lanes } from './lanes.js'
+import { type LastFile, uploadLast } from './last-file.js'
+import { publishTogether, type Publication } from './publish-together.js'
 import { retry } from './retry.js'
+import { settle, type Settled } from './settle.js'
 import { StaleParts } from './stale-parts.js'
 import { uploadFile } from './upload-file.js'
 
 export interface UploadTask {
   readonly files: readonly PlannedFile[]
+  readonly last?: LastFile | undefined
   /** `user@host:port`, which the names of the records are bound to. */
   readonly server: string
   readonly settings: UploadSettings
@@ -27,10 +32,7 @@ export interface UploadTask {
 }
 
 /** What is done for one file. @throws UploadError */
-export type BringFile = (
-  progress: FileProgress,
-  attempt: Attempt
-) => Promise<Exclude<FileResult['status'], 'failed'>>
+export type BringFile = (progress: FileProgress, attempt: Attempt) => Promise<Settled>
 
 /** Large files that are on their way at once: more than one, so that the lanes stay full where one ends. */
 const LARGE_AT_ONCE = 3
@@ -46,7 +48,8 @@ const DRAIN_MS = 1_000
  * meanwhile. Failures are in the report, file by file; it does not throw for them.
  */
 export async function upload(task: UploadTask, bringFile: BringFile = uploadFile): Promise<Report> {
-  const { files, server, settings, state, world, signal } = task
+  const { server, settings, state, world, signal } = task
+  const files = task.last === undefined ? task.files : [...task.files, task.last.file]
   const { clock, random, emit } = world
   const records = await loadRecords(state, emit, signal)
   const startedMs = clock.now()
@@ -67,12 +70,11 @@ export async function upload(task: UploadTask, bringFile: BringFile = uploadFile
   const checkpoints = new Checkpoints(state, recorded, clock)
   const ended = new AbortController()
   const checkpointing = checkpoints.run(ended.signal)
-  const run = {
-    ...task,
-    traits: { oneLane: false, inOrder: true, refusesAttributes: false },
-    finish,
-    bringFile
-  }
+  const firstFailure = () => [...results.values()].find(({ status }) => status === 'failed')
+  const onPublishing = () => void checkpoints.now(ended.signal)
+  const traits = { oneLane: false, inOrder: true, refusesAttributes: false }
+  const soFar = () => all.flatMap(progress => results.get(progress) ?? [])
+  const run = { ...task, traits, bringFile, finish, firstFailure, soFar, begun: false, onPublishing }
   const directories = new Directories(settings.dirMode)
   let elapsedMs: number
   try {
@@ -90,13 +92,12 @@ export async function upload(task: UploadTask, bringFile: BringFile = uploadFile
     await checkpointing
     await checkpoints.close()
   }
-  return { results: all.flatMap(progress => results.get(progress) ?? []), elapsedMs }
+  return { results: soFar(), elapsedMs }
 }
 
-interface Run extends UploadTask {
+interface Run extends UploadTask, Publication {
   readonly traits: ServerTraits
   readonly bringFile: BringFile
-  readonly finish: (progress: FileProgress, status: FileResult['status'], error?: UploadError) => void
 }
 
 /** One attempt at everything that has no result yet, over its own connections. */
@@ -119,18 +120,23 @@ async function attemptUpload(
     void clock.sleep(DRAIN_MS, new AbortController().signal).then(() => lanes.close())
   }
   signal.addEventListener('abort', stop)
+  let shortage: UploadError | undefined
+  // Nobody waits for the answer, and only a shortage matters.
+  const spaceCheck = lanes.use(({ remote }) => checkSpace(pending, remote, settings.publish))
+  spaceCheck.catch((error: unknown) => {
+    if (!(error instanceof UploadError) || error.code !== 'no-space') return
+    shortage = error
+    stop()
+  })
   try {
-    const isLarge = ({ file }: FileProgress) => blockCount(file.size) > 1
-    const upload = (progress: FileProgress) => uploadWhileLanesLive(run, progress, attempt)
-    await drain([
-      forEach(pending.filter(isLarge), LARGE_AT_ONCE, upload),
-      forEach(
-        pending.filter(file => !isLarge(file)),
-        SMALL_AT_ONCE,
-        upload
-      )
-    ])
+    const { last } = run
+    const upload = (files: readonly FileProgress[]) => uploadAndPublish(run, files, attempt)
+    await upload(pending.filter(({ file }) => file !== last?.file))
+    const lastProgress = pending.find(({ file }) => file === last?.file)
+    if (last !== undefined && lastProgress !== undefined) await uploadLast(last, lastProgress, run, upload)
     await staleParts.done()
+  } catch (error) {
+    throw shortage ?? error
   } finally {
     signal.removeEventListener('abort', stop)
     queue.close()
@@ -138,27 +144,26 @@ async function attemptUpload(
   }
 }
 
-/**
- * Uploads a file over one lane after the other while there is one. A failure that is the file's own is its result.
- *
- * @throws UploadError when the cause is shared: no lane is left, the disk is full, the run was told to stop.
- */
-async function uploadWhileLanesLive(run: Run, progress: FileProgress, attempt: Attempt): Promise<void> {
-  for (;;) {
-    run.signal.throwIfAborted()
-    try {
-      run.finish(progress, await run.bringFile(progress, attempt))
-      return
-    } catch (error) {
+async function uploadAndPublish(run: Run, pending: readonly FileProgress[], attempt: Attempt): Promise<void> {
+  const isTogether = run.settings.publish === 'together'
+  // What is whole only waits to be published together.
+  const missing = pending.filter(({ whole }) => !isTogether || whole === undefined)
+  const isLarge = ({ file }: FileProgress) => blockCount(file.size) > 1
+  const upload = (progress: FileProgress) => {
+    return settle(run, progress, attempt, () => {
       run.signal.throwIfAborted()
-      const failure = toUploadError(error, 'server-failure', `upload ${progress.file.local}`)
-      if (failure.code === 'no-space' || failure === attempt.lanes.failure) throw failure
-      if (!isTransient(failure)) {
-        run.finish(progress, 'failed', failure)
-        return
-      }
-    }
+      return run.bringFile(progress, attempt)
+    })
   }
+  await drain([
+    forEach(missing.filter(isLarge), LARGE_AT_ONCE, upload),
+    forEach(
+      missing.filter(file => !isLarge(file)),
+      SMALL_AT_ONCE,
+      upload
+    )
+  ])
+  if (isTogether) await publishTogether(run, pending, attempt)
 }
 
 function lanesFor(pending: readonly FileProgress[]): number {
@@ -176,23 +181,28 @@ function newProgress(file: PlannedFile, record: FileProgress['record']): FilePro
   return {
     file,
     record,
+    whole: undefined,
     provenMtimeMs: undefined,
     sentBytes: 0,
     reusedBytes: 0,
+    digest: undefined,
     startedMs: undefined,
     sentAgain: false
   }
 }
 
 function resultOf(
-  { file, record, sentBytes, reusedBytes, startedMs }: FileProgress,
+  progress: FileProgress,
   status: FileResult['status'],
   nowMs: number,
   error: UploadError | undefined
 ): FileResult {
+  const { file, record, sentBytes, reusedBytes, startedMs } = progress
   const isUnfinished = status === 'failed' && record?.published === undefined
+  const canContinue = blockCount(file.size) > 1 || record?.whole === true
   const isInPlace = status === 'uploaded' || status === 'skipped'
-  const digest = blockCount(file.size) === 1 && isInPlace ? record?.ledger.digestOf(0) : undefined
+  const known = blockCount(file.size) === 1 ? record?.ledger.digestOf(0) : progress.digest
+  const digest = isInPlace ? known : undefined
   return {
     file,
     status,
@@ -201,6 +211,6 @@ function resultOf(
     elapsedMs: nowMs - (startedMs ?? nowMs),
     sha256: digest === undefined ? undefined : Buffer.from(digest, 'base64').toString('hex'),
     error,
-    continuesWith: isUnfinished && blockCount(file.size) > 1 ? record?.ledger.acknowledgedBytes() : undefined
+    continuesWith: isUnfinished && canContinue ? record?.ledger.acknowledgedBytes() : undefined
   }
 }

@@ -62,7 +62,7 @@ export function tailOf(size: number): ByteRange {
 async function hasDigest({ remote, path, source, signal }: VerifyTask): Promise<boolean> {
   const [there, here] = await Promise.all([
     remote.sha256(path).catch(() => undefined),
-    abortable(source.digest({ offset: 0, length: source.size }), signal)
+    abortable(source.wholeDigest(), signal)
   ])
   return there === Buffer.from(here, 'base64').toString('hex')
 }

@@ -1,5 +1,5 @@
 import { standingIn } from '../core/extraneous.js'
-import { joinRemote } from '../core/plan.js'
+import { joinRemote, type PlannedFile } from '../core/plan.js'
 import { totalsOf, type Deletion, type FileResult } from '../core/report.js'
 import type { World } from '../engine/context.js'
 import { deleteExtraneous, previewDeletion } from '../engine/delete-extraneous.js'
@@ -9,7 +9,9 @@ import type { Settings } from './settings.js'
 
 interface DeletionStep {
   readonly settings: Settings
-  readonly plan: Plan
+  /** All that belongs on the server. */
+  readonly files: readonly PlannedFile[]
+  readonly leavesOut: Plan['leavesOut']
   readonly world: World
   readonly log: Log
   readonly signal: AbortSignal
@@ -21,7 +23,7 @@ interface DeletionStep {
  */
 export async function deleteOthers(
   results: readonly FileResult[],
-  { settings, plan, world, log, signal }: DeletionStep
+  { settings, files, leavesOut, world, log, signal }: DeletionStep
 ): Promise<Deletion | undefined> {
   const { deletion, target, transfer, isDryRun } = settings
   if (deletion === undefined) return undefined
@@ -31,7 +33,7 @@ export async function deleteOthers(
     return undefined
   }
   const root = joinRemote(target.remotePath, [])
-  const standingOf = standingIn(plan.files, root, plan.leavesOut)
+  const standingOf = standingIn(files, root, leavesOut)
   const task = { root, standingOf, limit: deletion.limit, retries: transfer.retries, world, signal }
   return isDryRun ? previewDeletion(task) : deleteExtraneous(task)
 }

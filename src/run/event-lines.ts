@@ -16,6 +16,8 @@ export function decisionLine({ file, decision }: EventOf<'decided'>): string {
       return `Starting ${name} from 0: ${why}`
     case 'continue':
       return `Continuing ${name}: ${why}`
+    case 'keep':
+      return `Keeping ${name}: ${why}`
     case 'confirm':
       return `Checking ${name}: ${why}`
     case 'skip':
@@ -33,6 +35,8 @@ export function previewLine({ file, decision, keptBytes }: EventOf<'previewed'>)
       return `Would start ${name} (sends ${size}): ${why}`
     case 'continue':
       return `Would continue ${name} (sends ${formatBytes(file.size - keptBytes)} of ${size}): ${why}`
+    case 'keep':
+      return `Would keep ${name} (${size}): ${why}`
     case 'confirm':
       return `Would check ${name} (${size}): ${why}`
     case 'skip':

@@ -1,6 +1,7 @@
 import * as v from 'valibot'
 import { UploadError } from '../core/errors.js'
 import { VERIFY_MODES } from '../core/identity.js'
+import { PUBLISH_MODES } from '../engine/context.js'
 import {
   autoOrBytes,
   oneOf,
@@ -11,6 +12,7 @@ import {
   parseMode,
   parseName,
   parsePath,
+  parsePathBelow,
   parseRemotePath,
   parseShard,
   seconds,
@@ -51,6 +53,8 @@ const entries = {
   'file-mode': parsedBy(parseMode),
   'dir-mode': parsedBy(parseMode),
   'preserve-mtime': parsedBy(parseBoolean),
+  publish: parsedBy(oneOf(PUBLISH_MODES)),
+  'checksum-file': parsedBy(parsePathBelow),
   'chunk-size': parsedBy(autoOrBytes(1024, 261_120)),
   connections: parsedBy(wholeNumber(1, 16)),
   retries: parsedBy(wholeNumber(0, 100)),
@@ -84,7 +88,7 @@ export function readSettings(getInput: (name: string) => string, asker = ACTION)
     ...issues.map(issue => describe(issue, texts)),
     ...(asker.givesLogin ? missingLogin(texts) : [])
   ]
-  if (success) problems.push(...unsafeDeletion(toSettings(output)))
+  if (success) problems.push(...unsafeDeletion(toSettings(output)), ...sharedList(toSettings(output)))
   if (!success || problems.length > 0) throw new UploadError('invalid-input', problems.join('\n'))
   return toSettings(output)
 }
@@ -122,7 +126,9 @@ function toSettings(values: Values): Settings {
       remotePath: values['remote-path'],
       fileMode: values['file-mode'],
       dirMode: values['dir-mode'],
-      preserveMtime: values['preserve-mtime']
+      preserveMtime: values['preserve-mtime'],
+      publish: values.publish,
+      checksumFile: values['checksum-file']
     },
     transfer: {
       verify: values.verify,
@@ -191,5 +197,12 @@ function unsafeDeletion({ deletion, selection, target }: Settings): string[] {
       : [
           `delete: must not go with shard, because a shard sees only its share of the files; found shard "${shard.index}/${shard.count}"`
         ])
+  ]
+}
+
+function sharedList({ selection: { shard }, target: { checksumFile } }: Settings): string[] {
+  if (shard === undefined || checksumFile === undefined) return []
+  return [
+    `checksum-file: must not go with shard, because each shard would replace the list of the others; found shard "${shard.index}/${shard.count}"`
   ]
 }

@@ -12,7 +12,8 @@ export interface OutcomeContext {
 
 /** Why not everything that was asked for is done: the first cause. */
 export function failureOf({ results, deletion }: Report): UploadError | undefined {
-  return results.find(({ error }) => error !== undefined)?.error ?? deletion?.error
+  const errors = results.flatMap(({ error }) => error ?? [])
+  return errors.find(({ code }) => code !== 'withheld') ?? errors[0] ?? deletion?.error
 }
 
 /** In one or two sentences: what is in place, and what a re-run will do. The last line of a failed step. */

@@ -108,6 +108,16 @@ export function parseShard(text: string): Parsed<Shard | undefined> {
     : { expected: `I/N with 1 ≤ I ≤ N ≤ ${MOST_SHARDS}, such as 2/5, or nothing` }
 }
 
+/** The path of a file below `remote-path`; nothing is `undefined`. */
+export function parsePathBelow(text: string): Parsed<string | undefined> {
+  if (text === '') return { value: undefined }
+  const parts = text.split('/')
+  const isBelow = !parts.some(part => part === '' || part === '.' || part === '..')
+  return isBelow && !/[\p{Cc}\\\uFFFD]/u.test(text)
+    ? { value: text }
+    : { expected: 'the path of a file below remote-path, such as SHA256SUMS, or nothing' }
+}
+
 /** The lines of a text of which at least one is not blank; all are kept, so that they can be told by number. */
 export function parseLines(text: string): Parsed<readonly string[]> {
   return text === '' ? { expected: 'at least one line' } : { value: text.split(/\r\n|\r|\n/) }

@@ -1,5 +1,6 @@
 import type { VerifyMode } from '../core/identity.js'
 import type { Shard } from '../core/shard.js'
+import type { PublishMode } from '../engine/context.js'
 
 /** All that the inputs say. Times are in milliseconds. */
 export interface Settings {
@@ -23,6 +24,9 @@ export interface Settings {
     /** Permission bits; `undefined`: the server's default. */
     readonly dirMode: number | undefined
     readonly preserveMtime: boolean
+    readonly publish: PublishMode
+    /** Below `remotePath`; `undefined`: none is uploaded. */
+    readonly checksumFile: string | undefined
   }
   readonly transfer: {
     readonly verify: VerifyMode

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { rm } from 'node:fs/promises'
 import type { Report } from '../core/report.js'
 import type { State } from '../engine/checkpoint.js'
 import type { World } from '../engine/context.js'
@@ -11,6 +12,7 @@ import { clock } from './clock.js'
 import { deleteOthers } from './delete-others.js'
 import type { Log } from './log.js'
 import type { Login } from './login.js'
+import { planChecksums } from './plan-checksums.js'
 import type { Plan } from './plan-files.js'
 import type { Settings } from './settings.js'
 import { serverName } from './step-name.js'
@@ -20,13 +22,20 @@ interface Run {
   readonly settings: Settings
   readonly login: Login
   readonly state: State
+  /** A directory for what is needed only meanwhile. */
+  readonly temp: string
   readonly log: Log
   readonly signal: AbortSignal
 }
 
 /** Uploads over the network what lies on this disk, deletes what is no part of it where that is asked for, and tells of it; a dry run only tells. */
-export async function uploadFiles(plan: Plan, { settings, login, state, log, signal }: Run): Promise<Report> {
+export async function uploadFiles(
+  plan: Plan,
+  { settings, login, state, temp, log, signal }: Run
+): Promise<Report> {
   const { files } = plan
+  const last = planChecksums(files, settings, temp)
+  const all = last === undefined ? files : [...files, last.file]
   const readers = new ReaderPool()
   const world: World = {
     connect: (stop, turn) => connect(login.connection, stop, turn),
@@ -37,15 +46,23 @@ export async function uploadFiles(plan: Plan, { settings, login, state, log, sig
     emit: log.emit
   }
   if (settings.isDryRun) log.previewing(files)
-  else log.uploading(files)
+  else log.uploading(all)
   try {
-    const options = { ...settings.transfer, ...settings.target }
+    const options = { ...settings.transfer, ...settings.target, wholeDigests: last !== undefined }
     const server = serverName(settings.server)
-    const task = { files, server, settings: options, state, world, signal }
+    const task = { files, last, server, settings: options, state, world, signal }
     const report = await (settings.isDryRun ? preview(task) : upload(task))
-    const deletion = await deleteOthers(report.results, { settings, plan, world, log, signal })
+    const deletion = await deleteOthers(report.results, {
+      settings,
+      files: all,
+      leavesOut: plan.leavesOut,
+      world,
+      log,
+      signal
+    })
     return { ...report, deletion }
   } finally {
+    if (last !== undefined) await rm(last.file.local, { force: true })
     await readers.close()
   }
 }

@@ -6,7 +6,7 @@ import { toUploadError, UploadError } from '../../core/errors.js'
 import type { Digest } from '../../core/ledger.js'
 import type { PlannedFile } from '../../core/plan.js'
 import type { Source, SourceStream } from '../../engine/ports.js'
-import { SLOT_LENGTH, type ReaderPool } from './reader-pool.js'
+import { SLOT_LENGTH, type ReaderPool, type ReadPiece } from './reader-pool.js'
 
 const HASHED_AT_ONCE = 4 * 1024 * 1024
 
@@ -36,7 +36,10 @@ export async function openLocalSource(file: PlannedFile, readers: ReaderPool): P
 class LocalSource implements Source {
   readonly size: number
   readonly mtimeMs: number
+  readonly version: string
   readonly mode: number | undefined
+  private whole: Promise<Digest> | undefined
+  private closed = false
 
   constructor(
     private readonly path: string,
@@ -46,6 +49,7 @@ class LocalSource implements Source {
   ) {
     this.size = Number(opened.size)
     this.mtimeMs = Number(opened.mtimeNs) / 1e6
+    this.version = [opened.dev, opened.ino, opened.size, opened.mtimeNs].join(':')
     this.mode = process.platform === 'win32' ? undefined : Number(opened.mode & 0o7777n)
   }
 
@@ -88,24 +92,14 @@ class LocalSource implements Source {
     return { slices: slices(), digest: () => digest }
   }
 
-  async digest(range: ByteRange): Promise<Digest> {
-    const read = this.readers.openDigest()
-    const pieces = range.length === 0 ? [range] : splitRange(range, HASHED_AT_ONCE)
-    const last = pieces.at(-1)
-    const answers = await Promise.all(
-      pieces.map(({ offset, length }, index) =>
-        read({ fd: this.handle.fd, position: offset, length, at: undefined, last: pieces[index] === last })
-      )
-    )
-    const failed = answers.find(({ error }) => error !== undefined)
-    if (failed?.error !== undefined)
-      throw new UploadError('source-unreadable', `read ${this.path}: ${failed.error}`)
-    const total = answers.reduce((sum, { bytesRead }) => sum + bytesRead, 0)
-    const digest = answers.at(-1)?.digest
-    if (digest === undefined || total < range.length) throw this.tooShort()
-    return digest
+  digest(range: ByteRange): Promise<Digest> {
+    return this.hash(range, this.readers.openDigest())
   }
 
+  wholeDigest(): Promise<Digest> {
+    this.whole ??= this.hash({ offset: 0, length: this.size }, this.readers.openLongDigest())
+    return this.whole
+  }
   async read({ offset, length }: ByteRange): Promise<Uint8Array> {
     const { bytesRead, buffer } = await this.handle.read(Buffer.allocUnsafe(length), 0, length, offset)
     if (bytesRead < length) throw this.tooShort()
@@ -126,7 +120,35 @@ class LocalSource implements Source {
   }
 
   close(): Promise<void> {
+    this.closed = true
     return this.handle.close()
+  }
+
+  /** One piece is read ahead: others who need the same worker wait for two at most. */
+  private async hash(range: ByteRange, read: ReadPiece): Promise<Digest> {
+    const pieces = range.length === 0 ? [range] : splitRange(range, HASHED_AT_ONCE)
+    const last = pieces.at(-1)
+    const load = async (piece: ByteRange | undefined) => {
+      if (piece === undefined || this.closed) return undefined
+      const { offset: position, length } = piece
+      return read({ fd: this.handle.fd, position, length, at: undefined, last: piece === last })
+    }
+    let total = 0
+    let digest: Digest | undefined
+    let following = load(pieces.shift())
+    try {
+      for (let answer = await following; answer !== undefined; answer = await following) {
+        following = load(pieces.shift())
+        if (answer.error !== undefined)
+          throw new UploadError('source-unreadable', `read ${this.path}: ${answer.error}`)
+        total += answer.bytesRead
+        digest = answer.digest
+      }
+    } finally {
+      await following.catch(() => undefined)
+    }
+    if (digest === undefined || total < range.length) throw this.tooShort()
+    return digest
   }
 
   private tooShort(): UploadError {

@@ -9,6 +9,8 @@ const MOST_WORKERS = 4
 
 type Read = Omit<ReadRequest, 'id' | 'stream'>
 
+export type ReadPiece = (read: Read) => Promise<ReadAnswer>
+
 interface Waiting {
   readonly resolve: (answer: ReadAnswer) => void
   readonly reject: (error: Error) => void
@@ -28,13 +30,22 @@ export class ReaderPool {
   }
 
   /** Reads that follow each other and are hashed together, for sending: one worker is faster than any line. */
-  openStream(): (read: Read) => Promise<ReadAnswer> {
+  openStream(): ReadPiece {
     return this.streamOf(this.readers[0] ?? this.addReader())
   }
 
   /** The same for hashing alone: as many workers as there are processors, up to 4. */
-  openDigest(): (read: Read) => Promise<ReadAnswer> {
+  openDigest(): ReadPiece {
     return this.streamOf(this.leastBusy())
+  }
+
+  /** The same for hashing that goes on while files are sent: never on the worker that reads for sending. */
+  openLongDigest(): ReadPiece {
+    const [sending = this.addReader()] = this.readers
+    const others = this.readers.filter(reader => reader !== sending)
+    const idle = others.find(reader => reader.inFlight === 0)
+    const mayAdd = others.length === 0 || this.readers.length < mostReaders()
+    return this.streamOf(idle ?? (mayAdd ? this.addReader() : leastOf(others)))
   }
 
   /** A slot of `SLOT_LENGTH` bytes, as its offset in the shared memory. */
@@ -56,7 +67,7 @@ export class ReaderPool {
     await Promise.all(this.readers.splice(0).map(reader => reader.close()))
   }
 
-  private streamOf(reader: Reader): (read: Read) => Promise<ReadAnswer> {
+  private streamOf(reader: Reader): ReadPiece {
     const stream = this.streams++
     return read => reader.ask({ ...read, stream })
   }
@@ -70,9 +81,17 @@ export class ReaderPool {
   private leastBusy(): Reader {
     const idle = this.readers.find(reader => reader.inFlight === 0)
     if (idle !== undefined) return idle
-    if (this.readers.length < Math.min(MOST_WORKERS, availableParallelism())) return this.addReader()
-    return this.readers.reduce((least, reader) => (reader.inFlight < least.inFlight ? reader : least))
+    if (this.readers.length < mostReaders()) return this.addReader()
+    return leastOf(this.readers)
   }
+}
+
+function mostReaders(): number {
+  return Math.min(MOST_WORKERS, availableParallelism())
+}
+
+function leastOf(readers: readonly Reader[]): Reader {
+  return readers.reduce((least, reader) => (reader.inFlight < least.inFlight ? reader : least))
 }
 
 class Reader {

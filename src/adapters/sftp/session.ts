@@ -4,6 +4,7 @@ import type { RemoteKind } from '../../core/extraneous.js'
 import type { RemoteStat } from '../../core/resume.js'
 import type { Remote, RemoteEntry } from '../../engine/ports.js'
 import { Capabilities } from './capabilities.js'
+import { plausibleFreeBytes, type FileSystemSpace } from './free-space.js'
 import { SftpFile } from './remote-file.js'
 import { toRemoteKind, toRemoteStat } from './remote-stat.js'
 import { remoteSha256 } from './remote-sha256.js'
@@ -146,6 +147,14 @@ export class SftpSession implements Remote {
       ...(mtime === undefined ? {} : { mtime, atime: mtime })
     }
     await this.do(`set attributes of ${path}`, done => this.sftp.setstat(path, attributes, done))
+  }
+
+  async freeBytes(directory: string): Promise<number | undefined> {
+    if (!this.capabilities.statvfs) return undefined
+    const space = await this.requests.ask<FileSystemSpace>(`statvfs ${directory}`, answer => {
+      this.sftp.ext_openssh_statvfs(directory, answer)
+    })
+    return plausibleFreeBytes(space)
   }
 
   async sha256(path: string): Promise<string | undefined> {

@@ -1,0 +1,96 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { createHash, randomBytes } from 'node:crypto'
+import { mkdtemp, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { openLocalSource } from '../../../src/adapters/local/local-source.js'
+import { ReaderPool } from '../../../src/adapters/local/reader-pool.js'
+import { writeLines } from '../../../src/adapters/local/write-lines.js'
+import type { Source } from '../../../src/engine/ports.js'
+
+const MIB = 1024 * 1024
+
+let directory: string
+let readers: ReaderPool
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'local-source-'))
+  readers = new ReaderPool()
+})
+afterAll(async () => {
+  await readers.close()
+  await rm(directory, { recursive: true })
+})
+
+async function open(name: string): Promise<Source> {
+  const local = join(directory, name)
+  const { size } = await stat(local)
+  return openLocalSource({ local, remote: name, size }, readers)
+}
+
+async function put(name: string, bytes: Uint8Array): Promise<string> {
+  await writeFile(join(directory, name), bytes)
+  return createHash('sha256').update(bytes).digest('base64')
+}
+
+describe('the digest of a whole file', () => {
+  test.each([0, 1, 4 * MIB, 4 * MIB + 1, 21 * MIB + 5])('of %i bytes', async size => {
+    const expected = await put('whole', randomBytes(size))
+    const source = await open('whole')
+    expect(await source.wholeDigest()).toBe(expected)
+    await source.close()
+  })
+
+  test('is that of the blocks sent meanwhile, and neither waits for the other', async () => {
+    const bytes = randomBytes(30 * MIB)
+    const expected = await put('sent', bytes)
+    const source = await open('sent')
+    const digest = source.wholeDigest()
+    const sent = createHash('sha256')
+    for await (const slice of source.stream({ offset: 0, length: bytes.length }).slices) sent.update(slice)
+    expect([await digest, sent.digest('base64')]).toEqual([expected, expected])
+    await source.close()
+  })
+
+  test('ends when the file is closed', async () => {
+    await put('closed', randomBytes(40 * MIB))
+    const source = await open('closed')
+    const digest = source.wholeDigest().then(
+      () => 'settled',
+      () => 'refused'
+    )
+    await source.close()
+    expect(await digest).toBe('refused')
+  })
+})
+
+describe('the version of a file', () => {
+  const versionOf = async (name: string) => {
+    const source = await open(name)
+    await source.close()
+    return source.version
+  }
+
+  test('is the same while nothing changes', async () => {
+    await put('same', randomBytes(10))
+    expect(await versionOf('same')).toBe(await versionOf('same'))
+  })
+
+  test('is another one after a write, and for a file that took its place', async () => {
+    await put('changing', randomBytes(10))
+    const before = await versionOf('changing')
+    await utimes(join(directory, 'changing'), 1, 1)
+    const touched = await versionOf('changing')
+    await put('other', randomBytes(10))
+    await utimes(join(directory, 'other'), 1, 1)
+    await rename(join(directory, 'other'), join(directory, 'changing'))
+    expect(new Set([before, touched, await versionOf('changing')]).size).toBe(3)
+  })
+})
+
+test('lines are written as they are, whatever their number', async () => {
+  const lines = Array.from({ length: 20_000 }, (_, index) => `${index} ${'ü'.repeat(index % 50)}\n`)
+  const path = join(directory, 'made', 'lines')
+  await writeLines(path, lines)
+  expect(await readFile(path, 'utf8')).toBe(lines.join(''))
+})
