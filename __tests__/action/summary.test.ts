@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { formatSummary } from '../../src/action/summary.js'
+import { formatFailure, formatSummary } from '../../src/action/summary.js'
 import { UploadError } from '../../src/core/errors.js'
 import type { FileResult } from '../../src/core/report.js'
 import { failed, file, planned, skipped, uploaded } from '../run/results.js'
@@ -109,6 +109,25 @@ describe('text from outside stays text', () => {
 
   test('a line break is shown as an escape', () => {
     expect(rowsOf(summaryOf([uploaded(file('a\nb'))]))).toHaveLength(1)
+  })
+})
+
+describe('of a failure before the upload', () => {
+  test('says what was seen and what to do, a line each, as text', () => {
+    const error = new UploadError('host-key', 'host key of x: <b>\nCompare it.\nx ssh-ed25519 AAAA+/=')
+    expect(formatFailure(error).trimEnd().split('\n')).toEqual([
+      '### SFTP upload: not begun',
+      '',
+      'Nothing was sent.',
+      '',
+      '<code>host key of x&#58; &#60;b&#62;</code><br>',
+      '<code>Compare it.</code><br>',
+      '<code>x ssh-ed25519 AAAA+/=</code>'
+    ])
+  })
+
+  test('adds what to do where the message does not say it', () => {
+    expect(formatFailure(new UploadError('no-files', 'paths: none'))).toMatch(/paths[^]*earlier step/)
   })
 })
 

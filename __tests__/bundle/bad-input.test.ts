@@ -167,6 +167,13 @@ describe('bad input', () => {
         expect.stringMatching(/^paths: must match at least one file.*nowhere\/\*\*/)
       ])
       expect(link.connections).toBe(before)
+      expect(main.summary).toMatch(/not begun[^]*must match at least one file[^]*earlier step/)
+    })
+
+    test('with a summary', async () => {
+      const { main } = await machine.run({ ...good(), port: 'x', password: secret })
+      expect(main.summary).toMatch(/^### SFTP upload: not begun\n[^]*<code>port/)
+      expect(main.summary).not.toContain(secret)
     })
   })
 })

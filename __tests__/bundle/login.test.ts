@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { writeTree } from '../support/artifact.js'
-import type { Inputs, PhaseResult } from '../support/runner.mjs'
+import type { Environment, Inputs, PhaseResult } from '../support/runner.mjs'
 import { createRunner } from '../support/runner.mjs'
 import { copyAction, errorsOf, makeDirectory, until, useSite, warningsOf } from '../support/runner-site.js'
 import { startSftpServer, type SftpServer, type SftpUser } from '../support/sftp-server.mjs'
@@ -152,23 +152,30 @@ describe('a login', () => {
     await rm(actionPath, { recursive: true, force: true })
   })
 
-  async function upload(user: Omit<SftpUser, 'username'>, inputs: Inputs): Promise<PhaseResult> {
+  async function upload(
+    user: Omit<SftpUser, 'username'>,
+    inputs: Inputs,
+    environment: Environment = {}
+  ): Promise<PhaseResult> {
     const root = await makeDirectory(directory, 'remote')
     server = await startSftpServer({ root, users: [{ username: 'deploy', ...user }] })
     closing.push(() => server.close())
     const machine = await createRunner({ actionPath })
     closing.push(() => machine.cleanup())
     await writeTree(await makeDirectory(machine.workspace, 'build'), { 'notes.txt': 'notes' })
-    return machine.runMain({
-      host: server.host,
-      port: String(server.port),
-      username: 'deploy',
-      'known-hosts': server.knownHosts,
-      paths: 'build',
-      state: 'none',
-      retries: '5',
-      ...inputs
-    })
+    return machine.runMain(
+      {
+        host: server.host,
+        port: String(server.port),
+        username: 'deploy',
+        'known-hosts': server.knownHosts,
+        paths: 'build',
+        state: 'none',
+        retries: '5',
+        ...inputs
+      },
+      environment
+    )
   }
 
   async function expectUploaded(result: PhaseResult) {
@@ -183,6 +190,14 @@ describe('a login', () => {
     const result = await upload({ password }, { password })
     await expectUploaded(result)
     expect(tried()).toEqual([['password', true]])
+    expect(result.rawLog.replace(/^::add-mask::.*$/gm, '')).not.toContain(password)
+  })
+
+  test('shows its dialogue where RUNNER_DEBUG is set, without a secret', async () => {
+    const result = await upload({ password }, { password }, { RUNNER_DEBUG: '1' })
+    await expectUploaded(result)
+    expect(result.rawLog).toMatch(/^::debug::connect to 127\.0\.0\.1 port \d+: .*KEX algorithm/m)
+    expect(result.rawLog.match(/^::debug::connect/gm)?.length).toBeLessThan(200)
     expect(result.rawLog.replace(/^::add-mask::.*$/gm, '')).not.toContain(password)
   })
 

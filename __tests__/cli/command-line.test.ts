@@ -33,8 +33,24 @@ function read(...argv: string[]): CommandLine {
 const inputOf = (name: string, ...argv: string[]) => read('a', 'b', ...REQUIRED, ...argv).inputs.get(name)
 
 describe('the flags', () => {
-  /** What has another form on a command line: arguments, files and secrets; and the state, which lies elsewhere. */
-  const OTHERWISE = ['paths', 'remote-path', 'key', 'known-hosts', 'passphrase', 'password', 'state']
+  /**
+   * What has another form on a command line: arguments, files and secrets; the agent, which `--no-agent` leaves out; the
+   * login at a jump host, which is that at the server; and the state, which lies elsewhere.
+   */
+  const OTHERWISE = [
+    'paths',
+    'remote-path',
+    'key',
+    'known-hosts',
+    'passphrase',
+    'password',
+    'ssh-agent',
+    'jump-key',
+    'jump-passphrase',
+    'jump-password',
+    'jump-known-hosts',
+    'state'
+  ]
 
   test('are the inputs of the action, with their defaults', () => {
     const inputs = [...readActionSection('inputs')].filter(([name]) => !OTHERWISE.includes(name))

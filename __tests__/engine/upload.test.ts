@@ -199,6 +199,27 @@ describe('a lost connection', () => {
     expect(outcome.report.results.map(({ status }) => status)).toEqual(Array(70).fill('uploaded'))
   })
 
+  test('of all at once is told by the retry alone', async () => {
+    const world = new MemoryWorld()
+    world.put('app.zip', bytesOf(1, 40 * MIB))
+    world.server.faults.push({ on: 'write', session: 2, afterBytes: 5.5 * MIB, then: 'cut-all' })
+    const outcome = await world.run({ connections: 4 })
+    expect(resultOf(outcome, 'app.zip').status).toBe('uploaded')
+    expect([count(outcome, 'retrying'), count(outcome, 'notice')]).toEqual([1, 0])
+  })
+
+  test('of two that others outlive is told in one line', async () => {
+    const world = new MemoryWorld({ latencyMs: 500 })
+    world.put('app.zip', bytesOf(1, 80 * MIB))
+    world.server.faults.push({ on: 'write', session: 2, afterBytes: 2.5 * MIB, then: 'cut' })
+    world.server.faults.push({ on: 'write', session: 3, afterBytes: 3.5 * MIB, then: 'cut' })
+    const outcome = await world.run({ connections: 4 })
+    expect(resultOf(outcome, 'app.zip').status).toBe('uploaded')
+    expect(outcome.events.filter(({ type }) => type === 'notice')).toEqual([
+      { type: 'notice', text: '2 connections ended (cut); 2 connections left.' }
+    ])
+  })
+
   test('without any progress is given up after the retries, with growing delays', async () => {
     const world = new MemoryWorld()
     world.put('app.zip', bytesOf(1, 3 * MIB))

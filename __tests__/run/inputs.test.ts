@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { readSettings } from '../../src/run/inputs.js'
+import { actionIn, readSettings } from '../../src/run/inputs.js'
 import { secretsOf } from '../../src/run/settings.js'
 import { UploadError } from '../../src/core/errors.js'
 import { inputsOf } from '../action/action-yml.js'
@@ -35,6 +35,16 @@ describe('an input is read as', () => {
       { server: { hostKeys: { fingerprints: ['SHA256:a', 'SHA256:b'] } } }
     ],
     ['host-key-check', 'off', { server: { hostKeys: { check: 'off' } } }],
+    ['jump-host', '', { server: { jump: undefined } }],
+    ['jump-host', 'me@bastion:2222', { server: { jump: { username: 'me', host: 'bastion', port: 2222 } } }],
+    ['jump-host', ' bastion ', { server: { jump: { username: 'deploy', host: 'bastion', port: 22 } } }],
+    ['jump-host', 'me@[::1]:22', { server: { jump: { username: 'me', host: '::1', port: 22 } } }],
+    ['jump-host', 'me@[2001:db8::1]', { server: { jump: { host: '2001:db8::1', port: 22 } } }],
+    ['jump-host', 'me@2001:db8::1', { server: { jump: { host: '2001:db8::1', port: 22 } } }],
+    ['jump-host', 'me@corp.example@bastion', { server: { jump: { username: 'me@corp.example' } } }],
+    ['legacy-algorithms', 'true', { server: { legacyAlgorithms: true } }],
+    ['ssh-agent', '/run/agent', { server: { agent: '/run/agent' } }],
+    ['ssh-agent', 'off', { server: { agent: undefined } }],
     ['keepalive-interval', '0', { server: { keepaliveIntervalMs: 0 } }],
     ['stall-timeout', '3600', { server: { stallTimeoutMs: 3_600_000 } }],
     ['paths', 'a\n\n# b\nc', { selection: { paths: ['a', '', '# b', 'c'] } }],
@@ -129,6 +139,16 @@ describe('an input is refused with its name and what was found', () => {
     ['checksum-file', 'a\\b'],
     ['state', 'server'],
     ['host-key-check', 'no'],
+    ['ssh-agent', '/run/\nagent'],
+    ['legacy-algorithms', '1'],
+    ['jump-host', 'ssh://bastion'],
+    ['jump-host', 'me@bastion:0'],
+    ['jump-host', 'me@bastion:'],
+    ['jump-host', '@bastion'],
+    ['jump-host', 'me@'],
+    ['jump-host', 'me@[::1'],
+    ['jump-host', 'one,two'],
+    ['jump-host', 'me@a\nb'],
     ['remote-path', '~other/www'],
     ['remote-path', 'a\nb'],
     ['remote-path', 'a\0b']
@@ -196,6 +216,80 @@ test('a password takes the place of a key', () => {
   expect(read({ key: '', password: 'secret' }).server).toMatchObject({ key: undefined, password: 'secret' })
 })
 
+describe('a jump host', () => {
+  const MAIN = { key: 'a key', passphrase: 'a phrase', password: 'a word', 'known-hosts': 'a line' }
+  const jump = (given: Readonly<Record<string, string>>) =>
+    read({ ...MAIN, 'jump-host': 'me@bastion', ...given }).server.jump
+
+  test('has the login and the pinned keys of the server where it has none of its own', () => {
+    expect(jump({})).toMatchObject({
+      key: 'a key',
+      passphrase: 'a phrase',
+      password: 'a word',
+      hostKeys: { check: 'strict', knownHosts: 'a line', fingerprints: [] }
+    })
+  })
+
+  test("with a key of its own is not shown the server's password", () => {
+    expect(jump({ 'jump-key': 'another' })).toMatchObject({
+      key: 'another',
+      passphrase: 'a phrase',
+      password: undefined
+    })
+  })
+
+  test("with a password of its own is not tried with the server's key", () => {
+    expect(jump({ 'jump-password': 'another' })).toMatchObject({ key: undefined, password: 'another' })
+  })
+
+  test('has a passphrase of its own', () => {
+    expect(jump({ 'jump-key': 'another', 'jump-passphrase': 'secret' })).toMatchObject({
+      passphrase: 'secret'
+    })
+  })
+
+  test.each([
+    [{ 'jump-known-hosts': 'its line' }, { knownHosts: 'its line', fingerprints: [] }],
+    [{ 'jump-host-key-fingerprint': 'SHA256:a' }, { knownHosts: '', fingerprints: ['SHA256:a'] }]
+  ])("with pinned keys of its own is not known by the server's: %j", (given, hostKeys) => {
+    expect(jump(given)?.hostKeys).toEqual({ check: 'strict', ...hostKeys })
+  })
+
+  test('is asked for where something is given for it', () => {
+    expect(refusal({ 'jump-key': 'a', 'jump-password': 'b' }).message).toBe(
+      'jump-host: must be given with jump-key, jump-password; found nothing'
+    )
+  })
+})
+
+describe('the agent of the job', () => {
+  const sock = { SSH_AUTH_SOCK: '/run/agent' }
+  const agentOf = (given: Readonly<Record<string, string>>, environment = sock) =>
+    readSettings(inputsOf({ ...REQUIRED, ...given }), actionIn(environment)).server.agent
+
+  test('takes the place of key and password', () => {
+    expect(agentOf({ key: '' })).toBe('/run/agent')
+  })
+
+  test.each([
+    ['a key', { key: 'a key' }],
+    ['a password', { key: '', password: 'a word' }]
+  ])('is not asked where there is %s', (_, given) => {
+    expect(agentOf(given)).toBeUndefined()
+  })
+
+  test('is asked besides a key when its path is given', () => {
+    expect(agentOf({ 'ssh-agent': '/run/other' })).toBe('/run/other')
+  })
+
+  test.each([
+    ['there is none', { SSH_AUTH_SOCK: '' }, {}],
+    ['it is off', sock, { 'ssh-agent': 'off' }]
+  ])('a key or password must be given when %s', (_, environment, given) => {
+    expect(() => agentOf({ key: '', ...given }, environment)).toThrow(/^key, password: at least one must be/)
+  })
+})
+
 test('a secret is never in an error', () => {
   const { message } = refusal({ key: 'the-key', password: 'the-word', passphrase: 'the-phrase', port: '' })
   expect(message).not.toMatch(/the-/)
@@ -222,6 +316,11 @@ describe('the values to mask', () => {
     expect(secretsOf(read({ password: 'pw', passphrase: 'p\nq' }))).toEqual(
       expect.arrayContaining(['pw', 'p\nq', 'p\\nq'])
     )
+  })
+
+  test('are those of the jump host, too', () => {
+    const given = { 'jump-host': 'bastion', 'jump-key': KEY, 'jump-password': 'pw', 'jump-passphrase': 'pp' }
+    expect(secretsOf(read(given))).toEqual(expect.arrayContaining(['AAAAB3NzaC1yc2E', 'pw', 'pp']))
   })
 
   test('are never empty', () => {

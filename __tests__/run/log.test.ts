@@ -22,6 +22,7 @@ beforeEach(() => {
     output: {
       info: line => void lines.push(line),
       warning: line => void lines.push(`warning: ${line}`),
+      error: line => void lines.push(`error: ${line}`),
       startGroup: name => void lines.push(`[${name}`),
       endGroup: () => void lines.push(']')
     },
@@ -123,6 +124,31 @@ describe('a file', () => {
     log.emit({ type: 'warning', text: '##[error]a' })
     for (const line of told()) expect(line).not.toMatch(/^\s*::|##\[|\p{Cc}/u)
   })
+})
+
+test('every reason of its own is an annotation, but for the first, with which the step ends', () => {
+  const DENIED = new UploadError('permission', 'open b: Permission denied')
+  const results = [failed(file('a'), LOST), failed(file('b'), DENIED), failed(file('c'), LOST)]
+  log.result({ results, elapsedMs: 1 }, { keepsState: true })
+  expect(told().slice(0, 3)).toEqual([
+    'Not in place: a (read ECONNRESET)',
+    'error: Not in place: b (open b: Permission denied)',
+    'Not in place: c'
+  ])
+})
+
+test('annotations end where GitHub shows no more', () => {
+  const results = Array.from({ length: 20 }, (_, index) =>
+    failed(file(`file-${index}`), new UploadError('permission', `open file-${index}: denied`))
+  )
+  log.result({ results, elapsedMs: 1 }, { keepsState: true })
+  expect(told().filter(line => line.startsWith('error: '))).toHaveLength(9)
+})
+
+test('a retry tells what was seen, in one line', () => {
+  const error = new UploadError('unreachable', 'connect to x: refused\nIt means.\nDo this.')
+  log.emit({ type: 'retrying', error, delayMs: 1000, attempt: 1, attempts: 5 })
+  expect(told()).toEqual(['The server could not be reached (connect to x: refused). Retry 1 of 5 in 1.0 s.'])
 })
 
 test('a retry says what ended and when it goes on', () => {

@@ -4,11 +4,15 @@ import { readPrivateKey } from '../../src/adapters/sftp/private-key.js'
 import type { SftpServer } from './sftp-server.mjs'
 import type { Sshd } from './sshd.js'
 
-const TIMES = {
+const DEFAULTS = {
   connectTimeoutMs: 10_000,
   stallTimeoutMs: 10_000,
   keepaliveIntervalMs: 0,
-  chunkSize: 'auto'
+  chunkSize: 'auto',
+  legacyAlgorithms: false,
+  agent: undefined,
+  jump: undefined,
+  dialogueOf: undefined
 } as const
 
 /** How to log in to the in-process server, as its default user. */
@@ -22,7 +26,7 @@ export function settingsFor(server: SftpServer, changes: Partial<ServerSettings>
     key: undefined,
     password: 'secret',
     hostKeys,
-    ...TIMES,
+    ...DEFAULTS,
     ...changes
   }
 }
@@ -32,5 +36,5 @@ export function settingsForSshd(sshd: Sshd, changes: Partial<ServerSettings> = {
   const { host, port, username, knownHosts, privateKey } = sshd
   const hostKeys = createHostKeyPolicy({ check: 'strict', knownHosts, fingerprints: [] }, { host, port })
   const key = readPrivateKey(privateKey, undefined)
-  return { host, port, username, key, password: undefined, hostKeys, ...TIMES, ...changes }
+  return { host, port, username, key, password: undefined, hostKeys, ...DEFAULTS, ...changes }
 }

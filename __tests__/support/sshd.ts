@@ -32,6 +32,8 @@ export interface Sshd {
   /** Another accepted key, encrypted with `passphrase`. */
   readonly encryptedKey: string
   readonly passphrase: string
+  /** The file of the public keys that may log in. */
+  readonly authorizedKeys: string
   readonly knownHosts: string
   /** `SHA256:…`, without padding. */
   readonly hostKeyFingerprint: string
@@ -143,6 +145,7 @@ export async function startSshd({
     privateKey: loginKey.privateKey,
     encryptedKey: encryptedKey.privateKey,
     passphrase,
+    authorizedKeys,
     knownHosts: formatKnownHosts(port),
     hostKeyFingerprint: fingerprint.stdout.split(' ')[1] ?? '',
     formatKnownHosts,
@@ -248,6 +251,7 @@ function kill(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL')
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error
+    // Errors of Node itself are none of jest's realm.
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
   }
 }

@@ -59660,7 +59660,7 @@ exports.suggestSimilar = suggestSimilar;
 __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
 /* harmony import */ var _small_heap_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1394);
 /* harmony import */ var _esm_dirname_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9853);
-/* harmony import */ var _cli_main_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(5750);
+/* harmony import */ var _cli_main_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8669);
 
 
 
@@ -59671,7 +59671,7 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 5750:
+/***/ 8669:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -59686,8 +59686,8 @@ var external_node_fs_ = __nccwpck_require__(3024);
 const external_node_os_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:os");
 ;// CONCATENATED MODULE: ./lib/core/errors.js
 /**
- * The only error that this project throws on purpose. The message says what was being done, to what, what was
- * expected and what was found.
+ * The only error that this project throws on purpose. The first line of the message says what was being done, to what,
+ * what was expected and what was found; what it means and what to do may follow.
  */
 class UploadError extends Error {
     code;
@@ -59713,12 +59713,91 @@ const REFUSALS = new Set([
 function isRefusal(error) {
     return error instanceof UploadError && REFUSALS.has(error.code);
 }
+/** What was seen, without what it means and what to do, which may follow. */
+function firstLine({ message }) {
+    return message.split('\n', 1)[0] ?? '';
+}
 /** Wraps what is not an UploadError already; the text of the original stays readable. */
 function toUploadError(error, code, doing) {
     if (error instanceof UploadError)
         return error;
     const reason = error instanceof Error ? error.message : String(error);
     return new UploadError(code, `${doing}: ${reason}`, { cause: error });
+}
+
+;// CONCATENATED MODULE: ./lib/core/failure-help.js
+/**
+ * What a failure means and what to do next, for those whose message says only what was seen. The others say it
+ * themselves, because it depends on more than the code.
+ */
+const HELP = {
+    'invalid-input': [],
+    'private-key': [],
+    'host-key': [],
+    login: [],
+    'unknown-host': [],
+    unreachable: [],
+    cancelled: [],
+    'no-files': [
+        'Nothing that these lines name is there now. They begin in the workspace of the job.',
+        'Check that an earlier step of this job makes the files; names with a leading dot need include-hidden-files: true.'
+    ],
+    'connection-lost': [
+        'The line was cut or the server ended the session, and the retries did not get further.',
+        'When it stays so: fewer connections, a look at the log of the server, more retries.'
+    ],
+    stalled: [
+        'The line went dark, or the server waits for its disk or its storage.',
+        'For a server that is only slow raise stall-timeout.'
+    ],
+    protocol: [
+        'The server does not follow the SFTP protocol here, or something on the way changes what is sent.',
+        'RUNNER_DEBUG=1 shows the dialogue; connections: 1 asks less of a server.'
+    ],
+    'not-found': [
+        'A directory of this path is not there, or the account sees other paths than a shell does (chroot).',
+        'Check remote-path: without a leading / it begins in the login directory.'
+    ],
+    permission: [
+        'The user may not write there: files are made beside their final name, so the directory must allow it.',
+        'On the server, ls -ld DIRECTORY shows whose it is; give it to this user, or choose another remote-path.'
+    ],
+    'wrong-type': [
+        'A directory has the name that a file is to get, or a file that of a directory.',
+        'Remove it on the server, or send the file elsewhere with local => remote.'
+    ],
+    'no-space': [
+        'The disk of the server, or the quota of this user, is full.',
+        'Make room there (df -h, df -i and quota show it), then run the job again.'
+    ],
+    unsupported: [
+        'The server does not know an operation that this upload needs.',
+        'connections: 1 and the defaults of file-mode, dir-mode and preserve-mtime ask least of a server.'
+    ],
+    'server-failure': [
+        'The server gives no reason: a full disk or quota, a limit of open files, or a name that it does not allow.',
+        'Its log says more; on the server, df -h and df -i show whether there is room.'
+    ],
+    'source-changed': [
+        'Something wrote to the file while it was sent.',
+        'End what builds it before this step, then run the job again.'
+    ],
+    'source-unreadable': [
+        'This machine does not let the file be read.',
+        'Check its owner and permissions (ls -l); files that a container made may belong to root.'
+    ],
+    'not-verified': [
+        'The server holds other bytes than were sent: a faulty disk, or a program there that changes files.',
+        'The file did not get its name. Run the job again; when it stays so, look at what handles uploads on the server.'
+    ],
+    withheld: [
+        'With publish: together a file gets its name when all files are whole, or not at all.',
+        'See to the file that it waits for, then run the job again.'
+    ]
+};
+/** What was seen, what it means and what to do, a line each. */
+function explain(error) {
+    return error.message.includes('\n') ? error.message : [error.message, ...HELP[error.code]].join('\n');
 }
 
 ;// CONCATENATED MODULE: ./lib/core/report.js
@@ -67436,6 +67515,12 @@ function parseHost(text) {
         ? { expected: 'the name or IP address of the server alone, without scheme, user, port and path' }
         : { value: text };
 }
+/** `auto`, `off`, or the path of a socket. */
+function parseAgent(text) {
+    return text === '' || CONTROL.test(text)
+        ? { expected: "auto, off or the path of an agent's socket" }
+        : { value: text };
+}
 /** A whole number within a range, in decimal digits. */
 function wholeNumber(from, to, unit) {
     const expected = `a whole number${unit === undefined ? '' : ` of ${unit}`} from ${from} to ${to}`;
@@ -67533,6 +67618,46 @@ function parseLines(text) {
     return text === '' ? { expected: 'at least one line' } : { value: text.split(/\r\n|\r|\n/) };
 }
 
+;// CONCATENATED MODULE: ./lib/run/jump-settings.js
+/**
+ * The hop before the server. What it does not have of its own is that of the server: the login as a whole, so that the
+ * server's password is not shown to a jump host that has a key of its own, and the pinned keys as a whole.
+ */
+function jumpSettings(inputs, server) {
+    const { at, key, passphrase, password, knownHosts, fingerprints } = inputs;
+    if (at === undefined)
+        return undefined;
+    const hasLogin = key !== undefined || password !== undefined;
+    const hasPins = knownHosts.trim() !== '' || fingerprints.length > 0;
+    const { check } = server.hostKeys;
+    return {
+        ...(hasLogin ? { key, password, agent: undefined } : server),
+        passphrase: passphrase ?? server.passphrase,
+        host: at.host,
+        port: at.port,
+        username: at.username ?? server.username,
+        hostKeys: hasPins ? { check, knownHosts, fingerprints } : server.hostKeys
+    };
+}
+
+;// CONCATENATED MODULE: ./lib/run/parse-jump-host.js
+
+const EXPECTED = 'user@host:port of one SSH server, or nothing; an IPv6 address is in brackets, as in user@[::1]:22';
+const parsePort = wholeNumber(1, 65535);
+/** `user@host:port`, of which user and port may be missing. A name with an @ in it ends at the last one. */
+function parseJumpHost(text) {
+    if (text === '')
+        return { value: undefined };
+    const [, user, rest = ''] = /^(?:(.*)@)?([^@]*)$/s.exec(text) ?? [];
+    const [, address = rest, digits = '22'] = /^(\[.*\]|[^:]*):([^:\]]*)$/s.exec(rest) ?? [];
+    const username = user === undefined ? { value: undefined } : parseName(user);
+    const host = address.includes(',') ? { expected: EXPECTED } : parseHost(address);
+    const port = parsePort(digits);
+    return 'value' in username && 'value' in host && 'value' in port
+        ? { value: { username: username.value, host: host.value, port: port.value } }
+        : { expected: EXPECTED };
+}
+
 ;// CONCATENATED MODULE: ./lib/run/printable.js
 const NAMED = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
 /** Control and format characters (ANSI sequences begin with one), line separators and lone surrogates. */
@@ -67573,7 +67698,13 @@ function hex(code, digits) {
 
 
 
-const ACTION = { stores: ['cache', 'none'], givesLogin: true };
+
+
+const ACTION = { stores: ['cache', 'none'], givesLogin: true, environment: {} };
+/** The action, in a job with these variables. */
+function actionIn(environment) {
+    return { ...ACTION, environment };
+}
 /** One entry for each input of action.yml, which alone has the defaults; but for `state`. */
 const inputs_entries = {
     host: parsedBy(parseHost),
@@ -67582,9 +67713,17 @@ const inputs_entries = {
     key: secret(),
     passphrase: secret(),
     password: secret(),
+    'ssh-agent': parsedBy(parseAgent),
     'known-hosts': string(),
     'host-key-fingerprint': string(),
     'host-key-check': parsedBy(oneOf(['strict', 'off'])),
+    'jump-host': parsedBy(parseJumpHost),
+    'jump-key': secret(),
+    'jump-passphrase': secret(),
+    'jump-password': secret(),
+    'jump-known-hosts': string(),
+    'jump-host-key-fingerprint': string(),
+    'legacy-algorithms': parsedBy(parse_input_parseBoolean),
     paths: parsedBy(parseLines),
     'remote-path': parsedBy(parseRemotePath),
     verify: parsedBy(oneOf(VERIFY_MODES)),
@@ -67613,7 +67752,7 @@ function schemaFor({ stores }) {
     return object({ ...inputs_entries, state: parsedBy(oneOf(stores)) });
 }
 /**
- * Reads every input once.
+ * Reads every input once. An agent is found by `SSH_AUTH_SOCK` in the environment.
  *
  * @throws UploadError `invalid-input` that names each wrong input, what it must be and what it is, a line each;
  * never with the value of a secret.
@@ -67624,31 +67763,43 @@ function readSettings(getInput, asker = ACTION) {
     const { output, success, issues = [] } = safeParse(schema, texts);
     const problems = [
         ...issues.map(issue => describe(issue, texts)),
-        ...(asker.givesLogin ? missingLogin(texts) : [])
+        ...(asker.givesLogin ? missingLogin(texts, asker.environment) : []),
+        ...missingJump(texts)
     ];
+    const agent = agentOf(texts, asker.environment);
     if (success)
-        problems.push(...unsafeDeletion(toSettings(output)), ...sharedList(toSettings(output)));
+        problems.push(...conflictsOf(toSettings(output, agent)));
     if (!success || problems.length > 0)
         throw new UploadError('invalid-input', problems.join('\n'));
-    return toSettings(output);
+    return toSettings(output, agent);
 }
-function toSettings(values) {
+function toSettings(values, agent) {
+    const hop = {
+        host: values.host,
+        port: values.port,
+        username: values.username,
+        key: values.key,
+        passphrase: values.passphrase,
+        agent,
+        password: values.password,
+        hostKeys: {
+            check: values['host-key-check'],
+            knownHosts: values['known-hosts'],
+            fingerprints: nonBlankLines(values['host-key-fingerprint'])
+        }
+    };
     return {
         server: {
-            host: values.host,
-            port: values.port,
-            username: values.username,
-            key: values.key,
-            passphrase: values.passphrase,
-            password: values.password,
-            hostKeys: {
-                check: values['host-key-check'],
-                knownHosts: values['known-hosts'],
-                fingerprints: values['host-key-fingerprint']
-                    .split(/[\r\n]+/)
-                    .map(line => line.trim())
-                    .filter(Boolean)
-            },
+            ...hop,
+            jump: jumpSettings({
+                at: values['jump-host'],
+                key: values['jump-key'],
+                passphrase: values['jump-passphrase'],
+                password: values['jump-password'],
+                knownHosts: values['jump-known-hosts'],
+                fingerprints: nonBlankLines(values['jump-host-key-fingerprint'])
+            }, hop),
+            legacyAlgorithms: values['legacy-algorithms'],
             connectTimeoutMs: values['connect-timeout'],
             stallTimeoutMs: values['stall-timeout'],
             keepaliveIntervalMs: values['keepalive-interval']
@@ -67704,12 +67855,40 @@ function describe(issue, texts) {
     const found = text === '' ? 'nothing' : `"${printable(text, 80)}"`;
     return `${name}: must be ${issue.message}; found ${found}`;
 }
-function missingLogin({ key = '', password = '' }) {
-    if (key.trim() !== '' || password.trim() !== '')
+/** `auto` stands for the agent of the job, where nothing else is given to log in with. */
+function agentOf(texts, { SSH_AUTH_SOCK = '' }) {
+    const given = texts['ssh-agent']?.trim() ?? 'off';
+    if (given !== 'auto')
+        return given === 'off' ? undefined : given;
+    return hasOwnLogin(texts) || SSH_AUTH_SOCK === '' ? undefined : SSH_AUTH_SOCK;
+}
+function hasOwnLogin({ key = '', password = '' }) {
+    return key.trim() !== '' || password.trim() !== '';
+}
+function missingLogin(texts, environment) {
+    if (hasOwnLogin(texts) || agentOf(texts, environment) !== undefined)
         return [];
     return [
-        'key, password: at least one must be given; found nothing (a secret that this run may not read is empty)'
+        'key, password: at least one must be given, unless an SSH agent runs; found nothing (a secret that this run may not read is empty)'
     ];
+}
+function missingJump(texts) {
+    if (texts['jump-host']?.trim() !== '')
+        return [];
+    const given = Object.keys(texts).filter(name => name.startsWith('jump-') && texts[name]?.trim() !== '');
+    if (given.length === 0)
+        return [];
+    return [`jump-host: must be given with ${given.join(', ')}; found nothing`];
+}
+function nonBlankLines(text) {
+    return text
+        .split(/[\r\n]+/)
+        .map(line => line.trim())
+        .filter(Boolean);
+}
+/** Inputs that do not go together. */
+function conflictsOf(settings) {
+    return [...unsafeDeletion(settings), ...sharedList(settings)];
 }
 function unsafeDeletion({ deletion, selection, target }) {
     if (deletion === undefined)
@@ -67810,6 +67989,7 @@ function formatNumber(value) {
 
 
 
+
 /** `Starting build.zip from 0: no earlier upload is known`. */
 function decisionLine({ file, decision }) {
     const name = printable(file.remote);
@@ -67852,19 +68032,18 @@ function resultLine({ file, status, sentBytes, reusedBytes, elapsedMs }) {
     const traffic = trafficOf(sentBytes, reusedBytes, elapsedMs);
     return `Uploaded ${printable(file.remote)}: ${formatBytes(file.size)}, ${traffic}`;
 }
-/** `Not in place: build.zip (write at 1048576: No space left on device)`; without the reason where it was told before. */
+/**
+ * `Not in place: build.zip (write at 1048576: No space left on device)`; without the reason where it was told before.
+ * What more there is to say stands in the annotation of the step.
+ */
 function failureLine({ file }, error) {
     const why = error === undefined ? '' : ` (${printable(firstLine(error))})`;
     return `Not in place: ${printable(file.remote)}${why}`;
 }
-/** What more there is to say stands in the annotation of the step. */
-function firstLine({ message }) {
-    return message.split('\n', 1)[0] ?? '';
-}
 /** `The connection was lost (read ECONNRESET). Retry 2 of 5 in 2.0 s.` */
 function retryLine({ error, attempt, attempts, delayMs }) {
     const retry = `Retry ${attempt} of ${attempts} in ${formatDuration(delayMs)}.`;
-    return `${whatEnded(error)} (${printable(error.message)}). ${retry}`;
+    return `${whatEnded(error)} (${printable(firstLine(error))}). ${retry}`;
 }
 function connectedLine({ lanes }) {
     return lanes === 1 ? 'Connected to the server.' : `${lanes} connections are open.`;
@@ -68007,6 +68186,8 @@ const MANY_FILES = 200;
 const FILES_A_LINE = 1000;
 /** Lines of one kind when there are many files. */
 const MAX_LINES = 100;
+/** GitHub shows ten annotations of errors of a step; the step's own is one. */
+const ANNOTATIONS = 9;
 /** Failures that are told again at the end. */
 const FAILURES_SHOWN = 20;
 /**
@@ -68092,9 +68273,7 @@ class Log {
         const { output } = this.settings;
         this.close();
         const failed = report.results.filter(({ status }) => status === 'failed');
-        const reasonOf = tellOnce();
-        for (const result of failed.slice(0, FAILURES_SHOWN))
-            output.info(failureLine(result, reasonOf(result.error)));
+        this.tellFailures(failed.slice(0, FAILURES_SHOWN));
         if (failed.length > FAILURES_SHOWN)
             output.info(`and ${formatCount(failed.length - FAILURES_SHOWN, 'file')} more`);
         output.info(outcomeOf(report, context));
@@ -68115,6 +68294,23 @@ class Log {
                 output.info(line);
         });
     };
+    /** Each reason of its own becomes an annotation, but for the first one, with which the step ends. */
+    tellFailures(failed) {
+        const { output } = this.settings;
+        const reasonOf = tellOnce();
+        let annotations = 0;
+        for (const [index, result] of failed.entries()) {
+            const reason = reasonOf(result.error);
+            const line = failureLine(result, reason);
+            if (index === 0 || reason === undefined || annotations === ANNOTATIONS) {
+                output.info(line);
+            }
+            else {
+                output.error(line);
+                annotations++;
+            }
+        }
+    }
     startGroup(name) {
         this.close();
         const { output } = this.settings;
@@ -68158,6 +68354,10 @@ function atMost(count, output, more) {
     };
 }
 
+// EXTERNAL MODULE: external "node:crypto"
+var external_node_crypto_ = __nccwpck_require__(7598);
+// EXTERNAL MODULE: ./node_modules/ssh2/lib/index.js
+var lib = __nccwpck_require__(5472);
 ;// CONCATENATED MODULE: ./lib/adapters/sftp/base64.js
 /** Decodes base64, padded or not (RFC 4648 section 4); `undefined` for all else, a cut last group included. */
 function decodeBase64(text) {
@@ -68172,8 +68372,6 @@ function encodeBare(bytes) {
     return bytes.toString('base64').replace(/=+$/, '');
 }
 
-// EXTERNAL MODULE: external "node:crypto"
-var external_node_crypto_ = __nccwpck_require__(7598);
 ;// CONCATENATED MODULE: ./lib/adapters/sftp/public-key.js
 
 
@@ -68212,6 +68410,74 @@ function writeString(value) {
     const length = Buffer.alloc(4);
     length.writeUInt32BE(bytes.length);
     return Buffer.concat([length, bytes]);
+}
+
+;// CONCATENATED MODULE: ./lib/adapters/sftp/agent.js
+
+
+
+
+/** An agent answers at once, or is gone; one that waits for a person is of no use here. */
+const ANSWER_MS = 5_000;
+/** Those whose signature of the same text is the same each time (RFC 8032; RFC 8017, section 8.2). */
+const DETERMINISTIC = ['ssh-ed25519', 'ssh-rsa'];
+/** No login signs this: what a login signs begins with a session's id (RFC 4252, section 7). */
+const SECRET_TEXT = Buffer.from('resumable-sftp-upload: the secret that the state of an upload is sealed with');
+/**
+ * Asks an agent for its keys.
+ *
+ * @throws UploadError `invalid-input` that names `input` when nothing answers there, or there is no key.
+ */
+async function openAgent(socket, input = 'ssh-agent') {
+    const agent = lib.createAgent(socket);
+    const wrong = (found, advice) => new UploadError('invalid-input', `${input}: must be the socket of a running agent that holds a key; found ${found} (${socket})\n${advice}`);
+    const identities = await ask(done => agent.getIdentities(done)).catch(() => {
+        throw wrong('nothing that answers', 'Start the agent in an earlier step of the same job, or give the private key as the input key.');
+    });
+    const keys = identities.map(publicKey => ({
+        type: publicKey.type,
+        fingerprint: fingerprintOf(publicKey.getPublicSSH()),
+        publicKey
+    }));
+    if (keys.length === 0) {
+        throw wrong('no usable key', 'ssh-add KEYFILE adds one, ssh-add -l lists them; certificates and keys on a token cannot be used.');
+    }
+    return { socket, keys };
+}
+/**
+ * A secret that only who holds the agent's first ed25519 or RSA key can make, the same each time; `undefined` when it
+ * has no such key. Other kinds of key sign the same text differently each time.
+ */
+async function agentSecret({ socket, keys }) {
+    const agent = lib.createAgent(socket);
+    const able = keys.find(({ type }) => DETERMINISTIC.includes(type));
+    if (able === undefined)
+        return undefined;
+    try {
+        const [first, second] = [await sign(agent, able), await sign(agent, able)];
+        const isStable = first.length === second.length && (0,external_node_crypto_.timingSafeEqual)(first, second);
+        return isStable ? first.toString('base64') : undefined;
+    }
+    catch {
+        // A key that wants to be confirmed, or an agent that has gone: the login will tell.
+        return undefined;
+    }
+}
+function sign(agent, { publicKey, type }) {
+    const options = type === 'ssh-rsa' ? { hash: 'sha512' } : {};
+    return ask(done => agent.sign(publicKey, SECRET_TEXT, options, done));
+}
+function ask(request) {
+    return new Promise((resolve, reject) => {
+        const timer = setTimeout(() => reject(new Error(`no answer within ${ANSWER_MS / 1000} s`)), ANSWER_MS).unref();
+        request((error, answer) => {
+            clearTimeout(timer);
+            if (answer === undefined)
+                reject(error ?? new Error('no answer'));
+            else
+                resolve(answer);
+        });
+    });
 }
 
 ;// CONCATENATED MODULE: ./lib/adapters/sftp/known-hosts.js
@@ -68610,8 +68876,6 @@ function numbered(name, lines) {
     return [`${name}: ${lines.length}`, ...lines];
 }
 
-// EXTERNAL MODULE: ./node_modules/ssh2/lib/index.js
-var lib = __nccwpck_require__(5472);
 ;// CONCATENATED MODULE: ./lib/adapters/sftp/openssh-key.js
 
 /** Lengths of the authentication tags that stand after the private part; all other ciphers have none. */
@@ -68890,19 +69154,56 @@ function signs(key) {
 ;// CONCATENATED MODULE: ./lib/run/login.js
 
 
-/** What is said of host keys that are not checked. */
-const HOST_KEYS_UNCHECKED = 'host-key-check is off: whoever answers at this address gets the files, and the password if one is given.';
-/** Reads the keys that were given. @throws UploadError `invalid-input`, `private-key`. */
-function readLogin({ server, transfer }) {
-    const key = server.key === undefined ? undefined : readPrivateKey(server.key, server.passphrase);
+
+/** What is said of settings that make the connection less safe. */
+function risksOf({ hostKeys, legacyAlgorithms }) {
+    return [
+        ...(hostKeys.check === 'off'
+            ? [
+                'host-key-check is off: whoever answers at this address gets the files, and the password if one is given.'
+            ]
+            : []),
+        ...(legacyAlgorithms
+            ? [
+                'legacy-algorithms is on: a server that asks for SHA-1 or CBC gets it, and both have been broken. Update the server.'
+            ]
+            : [])
+    ];
+}
+/**
+ * Reads the keys that were given, and asks the agent for its keys. `dialogues` takes what ssh2 says.
+ *
+ * @throws UploadError `invalid-input`, `private-key`.
+ */
+async function readLogin({ server, transfer }, dialogues) {
+    const { jump } = server;
+    const hop = await readHop(server, { key: 'key', pins: '' });
     return {
         connection: {
             ...server,
-            key,
-            hostKeys: createHostKeyPolicy(server.hostKeys, server),
-            chunkSize: transfer.chunkSize
+            ...hop,
+            jump: jump === undefined
+                ? undefined
+                : await readHop(jump, {
+                    key: jump.key === server.key ? 'key' : 'jump-key',
+                    pins: jump.hostKeys === server.hostKeys ? '' : 'jump-'
+                }),
+            chunkSize: transfer.chunkSize,
+            dialogueOf: dialogues
         },
-        secret: key?.key ?? server.password ?? ''
+        secret: hop.key?.key ?? hop.password ?? (hop.agent === undefined ? undefined : await agentSecret(hop.agent))
+    };
+}
+async function readHop(settings, inputs) {
+    const { host, port, username, key, passphrase, agent, password, hostKeys } = settings;
+    return {
+        host,
+        port,
+        username,
+        key: key === undefined ? undefined : readPrivateKey(key, passphrase, inputs.key),
+        agent: agent === undefined ? undefined : await openAgent(agent),
+        password,
+        hostKeys: createHostKeyPolicy(hostKeys, settings, inputs.pins)
     };
 }
 
@@ -77198,6 +77499,8 @@ class Lane {
 
 /** Small files on their way over one lane at once. */
 const FILES_PER_LANE = 256;
+/** Within this time a cut has ended all connections. */
+const CUT_MS = 2_000;
 /** The lanes of one attempt: the first is there from the start, others join while there is work for them. */
 class Lanes {
     settings;
@@ -77208,6 +77511,8 @@ class Lanes {
     opening = true;
     ending = new AbortController();
     lastEnd = new UploadError('connection-lost', 'the connection is closed');
+    /** Lanes that ended, which nobody was told of yet. */
+    lost = 0;
     waiting = [];
     constructor(settings) {
         this.settings = settings;
@@ -77325,21 +77630,33 @@ class Lanes {
         this.live.delete(lane);
         this.lastEnd = error;
         this.wakeAll();
-        if (this.closed || this.live.size === 0)
+        if (this.lost++ === 0)
+            void this.tellLoss();
+    }
+    /** When a cut ends them all, the retry tells it in one line; here those are told of that others outlive. */
+    async tellLoss() {
+        const { clock, emit } = this.settings;
+        await clock.sleep(CUT_MS, this.ending.signal).catch(() => undefined);
+        const { lost, lastEnd, live } = this;
+        this.lost = 0;
+        if (this.closed || live.size === 0)
             return;
-        const left = formatCount(this.live.size, 'connection');
-        this.settings.emit({ type: 'notice', text: `One connection ended (${error.message}); ${left} left.` });
+        const left = formatCount(live.size, 'connection');
+        emit({
+            type: 'notice',
+            text: `${formatCount(lost, 'connection')} ended (${firstLine(lastEnd)}); ${left} left.`
+        });
     }
     noteRefusal(error) {
         if (this.closed || this.refused || this.settings.signal.aborted)
             return;
         this.refused = true;
-        const { message } = toUploadError(error, 'connection-lost', 'connect');
+        const why = firstLine(toUploadError(error, 'connection-lost', 'connect'));
         const going = formatCount(Math.max(1, this.live.size), 'connection');
         const text = isTransient(error)
             ? `The server takes no further connection`
             : `A further connection was refused`;
-        this.settings.emit({ type: 'notice', text: `${text} (${message}); going on with ${going}.` });
+        this.settings.emit({ type: 'notice', text: `${text} (${why}); going on with ${going}.` });
     }
     wakeAll() {
         for (const wake of this.waiting.splice(0))
@@ -78553,7 +78870,7 @@ async function attemptUpload(run, pending, directories) {
     const queue = new BlockQueue();
     const { connect, emit, clock } = world;
     const { connections } = settings;
-    const lanes = Lanes.open({ connect, connections, queue, emit, signal }, lanesFor(pending));
+    const lanes = Lanes.open({ connect, connections, queue, emit, clock, signal }, lanesFor(pending));
     const staleParts = new StaleParts(clock);
     const attempt = { world, settings, traits, lanes, queue, directories, staleParts, signal };
     const stop = () => {
@@ -78967,24 +79284,326 @@ function local_source_bytes(count) {
     return `${count.toLocaleString('en-US')} bytes`;
 }
 
-;// CONCATENATED MODULE: ./lib/adapters/sftp/authentication.js
-/** The login methods that can work with what is given, best first; a method tried in vain costs a round trip. */
-function authMethods({ key, password, agent }) {
+;// CONCATENATED MODULE: ./lib/adapters/sftp/connection-errors.js
+
+const FIREWALL = 'check that its firewall lets this runner in';
+const LIMITS = 'Servers do that at their limit of logins at once (MaxStartups), or to an address that they banned (fail2ban).';
+/** What went wrong before the login was done; without an error the server hung up. */
+function connectionError(error, progress, login) {
+    return tell(progress.place, whyNotConnected(error, progress, login), error);
+}
+/** How the server refuses SFTP after the login. */
+function sftpError(error, place) {
+    return tell(place, whyNoSftp(error, place), error);
+}
+/** The connection ended after the login, before it was of use; without an error the server hung up. */
+function endError(error, place) {
+    return tell(place, whyEnded(error), error);
+}
+/** Why the jump host, at `place`, does not connect to the server. */
+function forwardError(error, place, target) {
+    return tell(place, whyNotForwarded(error, place, target), error);
+}
+/** Nothing came of it in time. */
+function timeoutError(progress, seconds) {
+    return tell(progress.place, whySlow(progress, seconds), undefined);
+}
+function tell({ doing }, [code, seen, ...help], cause) {
+    const text = [`${doing}: ${seen}`, ...help].join('\n');
+    return new UploadError(code, text, cause === undefined ? undefined : { cause });
+}
+function whyNotConnected(error, progress, login) {
+    const { place, stage } = progress;
+    if (error === undefined)
+        return stage === 'greeting' ? droppedAtOnce(progress) : droppedInLogin();
+    switch (error.level) {
+        case 'client-authentication':
+            return whyRefused(place, login);
+        case 'agent':
+            return [
+                'login',
+                `the agent does not sign: ${error.message}`,
+                'It holds the key, and did not answer when it was asked to use it: it ended, or wants somebody to confirm.',
+                'Start it in an earlier step of the same job, or give the private key as the input key.'
+            ];
+        case 'handshake':
+            return whyNoAlgorithm(error, place);
+        case 'protocol':
+            return error.message.includes('before handshake') ? droppedAtOnce(progress) : notSsh(error, progress);
+        case 'client-timeout':
+            return ['connection-lost', error.message];
+        default:
+            // SSH_DISCONNECT_NO_MORE_AUTH_METHODS_AVAILABLE is 14, too many tries end with 2 (RFC 4253, section 11.1).
+            return error.code === 2 && /auth/i.test(error.message) ? tooManyTries(login) : whyNoSocket(error, place);
+    }
+}
+function droppedAtOnce({ foreign, place }) {
+    if (foreign !== undefined)
+        return answersOtherwise(foreign, place);
     return [
-        ...(key === undefined ? [] : ['publickey']),
-        ...(agent === undefined ? [] : ['agent']),
-        ...(password === undefined ? [] : ['password', 'keyboard-interactive'])
+        'connection-lost',
+        'the server closed the connection before it named itself',
+        LIMITS,
+        `Lower the input connections, wait, and ${FIREWALL}.`
     ];
 }
-/** Hands ssh2 one method after the other, the first of them not before `mayLogIn`. */
-function authHandler(methods, mayLogIn = Promise.resolve()) {
-    const left = [...methods];
-    return (_offered, _isPartial, proceed) => {
-        // `false` ends the login; the types do not know it.
-        void mayLogIn.then(() => proceed(left.shift() ?? false));
-    };
+function droppedInLogin() {
+    return [
+        'connection-lost',
+        'the server closed the connection before the login was done',
+        LIMITS,
+        'When it stays so, the log of the server (journalctl -u ssh) says why.'
+    ];
+}
+function notSsh(error, { foreign, place }) {
+    if (foreign !== undefined)
+        return answersOtherwise(foreign, place);
+    return [
+        'protocol',
+        error.message,
+        'Server and client do not understand each other.',
+        'Check that an SSH server is at this host and port; RUNNER_DEBUG=1 shows the dialogue.'
+    ];
+}
+function answersOtherwise(foreign, { prefix }) {
+    const isFtp = /ftp/i.test(foreign);
+    return [
+        'protocol',
+        `it answers "${foreign}", which is not SSH`,
+        isFtp ? 'That is FTP, another protocol than SFTP.' : 'Another service has this port.',
+        `Check the input ${prefix}${prefix === '' ? 'port' : 'host'}: SFTP is on the port of SSH, mostly 22.`
+    ];
+}
+function whyNoAlgorithm({ message }, place) {
+    const missing = message.replace(/^Handshake failed: /, '');
+    if (message.includes('host key format')) {
+        return [
+            'host-key',
+            `${missing}: the server has no host key of the types that are pinned`,
+            'Either it lost or replaced that key, or its only one is RSA with SHA-1, as old servers have.',
+            `ssh-keyscan ${place.host} lists its keys: compare them with the server's own, then put their lines into ${place.prefix}known-hosts.`,
+            'For an old server set legacy-algorithms: true.'
+        ];
+    }
+    if (message.includes('no matching')) {
+        return [
+            'protocol',
+            `${missing}: server and client have none in common`,
+            'Old servers offer only what is no longer safe.',
+            'Update the server; until then set legacy-algorithms: true. RUNNER_DEBUG=1 shows what it offers.'
+        ];
+    }
+    return [
+        'protocol',
+        message,
+        'The connection could not be made safe.',
+        'Check that an SSH server is at this host and port; RUNNER_DEBUG=1 shows the dialogue.'
+    ];
+}
+function whyRefused(place, login) {
+    const { username, prefix } = place;
+    const { offered, isPartial } = login;
+    const tried = [...login.tried].join(' and with ') || 'what is given';
+    const takes = offered === undefined ? '' : `; it takes ${offered.join(', ') || 'nothing'}`;
+    if (isPartial) {
+        return [
+            'login',
+            `the server accepts ${username} with ${tried}, and wants another proof besides${takes}`,
+            'Its AuthenticationMethods asks for two.',
+            `Give both the inputs ${prefix}key and ${prefix}password, or use an account that one is enough for.`
+        ];
+    }
+    return ['login', `the server refuses ${username} with ${tried}${takes}`, ...loginHelp(place, login)];
+}
+function loginHelp({ username, prefix }, { tried, offered }) {
+    const takes = (...names) => offered === undefined || names.some(name => offered.includes(name));
+    const takesPassword = takes('password', 'keyboard-interactive');
+    const triedKey = [...tried].some(means => means !== 'the password');
+    if (triedKey && takes('publickey')) {
+        return [
+            `The public half of the key must be in the server's authorized_keys of ${username}, in a directory that only ${username} can write to.`,
+            'On the server, ssh-keygen -lf ~/.ssh/authorized_keys shows the fingerprints that are in, and journalctl -u ssh why it refused.'
+        ];
+    }
+    if (triedKey) {
+        return [
+            `The server takes no key from ${username}.`,
+            takesPassword
+                ? `Give the input ${prefix}password, or have PubkeyAuthentication allowed for ${username}.`
+                : `Ask the server's owner how ${username} is to log in.`
+        ];
+    }
+    if (takesPassword) {
+        return [
+            'The name or the password is wrong, or this user may not log in with a password.',
+            `Check the inputs username and ${prefix}password; for a key, the input ${prefix}key.`
+        ];
+    }
+    return [
+        `The server takes no password from ${username}.`,
+        `Give a private key as the input ${prefix}key, its public half in the server's authorized_keys of ${username}.`
+    ];
+}
+function tooManyTries(login) {
+    return [
+        'login',
+        `the server ended the login after too many tries, with ${[...login.tried].join(' and with ')}`,
+        'Each key of an agent counts as one, and six are the usual limit (MaxAuthTries).',
+        'Leave only the right key in the agent, or give it as the input key.'
+    ];
+}
+function whyNoSocket(error, { host, prefix }) {
+    const seen = readable(error);
+    const address = prefix === '' ? 'the inputs host and port' : 'the input jump-host';
+    switch (systemCode(error)) {
+        case 'ENOTFOUND':
+            return [
+                'unknown-host',
+                `the name ${host} is not known`,
+                'It is misspelled, or known only inside another network.',
+                `Check the input ${prefix}host. A name of an inner network needs a runner in there, or a jump-host.`
+            ];
+        case 'EAI_AGAIN':
+            return [
+                'unreachable',
+                `the name ${host} could not be looked up (EAI_AGAIN)`,
+                'The name server of this machine did not answer.',
+                "Run the job again; when it stays so, check the runner's network."
+            ];
+        case 'ECONNREFUSED':
+            return [
+                'unreachable',
+                seen,
+                'The machine is there, and nothing listens on this port, or a firewall says no.',
+                `Check ${address}, that the SSH server runs, and ${FIREWALL}.`
+            ];
+        case 'EHOSTUNREACH':
+        case 'ENETUNREACH':
+            return [
+                'unreachable',
+                seen,
+                "There is no way from this machine to the address. GitHub's own runners have no IPv6.",
+                'Give a name with an IPv4 address, or use a runner in that network, or a jump-host.'
+            ];
+        case 'ETIMEDOUT':
+            return ['unreachable', seen, ...unansweredHelp(address)];
+        default:
+            return ['connection-lost', seen];
+    }
+}
+function unansweredHelp(address) {
+    return [
+        'A firewall drops what this runner sends, or the machine is off.',
+        `Check ${address}, and ${FIREWALL}: the addresses of GitHub's own runners change all the time.`
+    ];
+}
+function whySlow({ place, stage, foreign }, seconds) {
+    const address = place.prefix === '' ? 'the inputs host and port' : 'the input jump-host';
+    switch (stage) {
+        case 'reaching':
+            return ['unreachable', `no answer within ${seconds} s`, ...unansweredHelp(address)];
+        case 'greeting':
+            if (foreign !== undefined)
+                return answersOtherwise(foreign, place);
+            return [
+                'unreachable',
+                `connected, but no SSH server named itself within ${seconds} s`,
+                'The server is overloaded, or another service has this port.',
+                `Check ${address}; for a slow server raise connect-timeout.`
+            ];
+        case 'logging-in':
+            return [
+                'unreachable',
+                `the server named itself, but no login within ${seconds} s`,
+                'The server, or what it asks about users (a directory service, DNS), is slow.',
+                'Raise connect-timeout, or ask the owner of the server.'
+            ];
+        case 'opening':
+            return [
+                'unreachable',
+                `logged in, but no answer within ${seconds} s`,
+                'The program that should serve files does not answer.',
+                "Raise connect-timeout, or ask the owner of the server to look at the account's sftp subsystem."
+            ];
+    }
+}
+function whyEnded(error) {
+    return [
+        'connection-lost',
+        `logged in, then ${error?.message ?? 'the server closed the connection'}`,
+        'The line was cut, or the account is not set up: a ChrootDirectory must belong to root, and only root may write to it.',
+        'When it stays so, the log of the server (journalctl -u ssh) says why.'
+    ];
+}
+function whyNoSftp(error, { username }) {
+    if (error.message.includes('Packet length')) {
+        return [
+            'protocol',
+            `${username} gets text where SFTP should begin (${error.message})`,
+            "The account's shell prints something, as nologin and profiles with echo do.",
+            'On the server: Subsystem sftp internal-sftp and ForceCommand internal-sftp need no shell; or silence the profile.'
+        ];
+    }
+    if (error.message.startsWith('(SSH) Channel open failure')) {
+        return [
+            'protocol',
+            `logged in, but the server opens no session (${error.message})`,
+            'The account may only forward connections, or has too many sessions already (MaxSessions).',
+            "Ask the server's owner to allow sessions for this account; a lower input connections may help."
+        ];
+    }
+    return [
+        'protocol',
+        `logged in, but SFTP does not start (${error.message})`,
+        'The server has no sftp subsystem, or this account may not use it. SCP, FTP and a shell are other things.',
+        'On the server: "Subsystem sftp internal-sftp" in sshd_config; managed ones have a switch for SFTP.'
+    ];
+}
+function whyNotForwarded(error, { prefix }, target) {
+    // SSH_OPEN_ADMINISTRATIVELY_PROHIBITED (RFC 4254, section 5.1).
+    if (error.reason === 1) {
+        return [
+            'protocol',
+            `it may not connect this user to ${target} (${error.message})`,
+            'The jump host forbids it: AllowTcpForwarding no, PermitOpen, or "restrict" in authorized_keys.',
+            `Have port forwarding to ${target} allowed there, or take another ${prefix}host.`
+        ];
+    }
+    return [
+        'unreachable',
+        `logged in there, but from there ${target} is not reached (${error.message})`,
+        'The name or address is looked up on the jump host, and the connection begins there.',
+        'Check the inputs host and port as seen from the jump host, and that the server lets the jump host in.'
+    ];
+}
+function systemCode(error) {
+    if (error instanceof AggregateError) {
+        const codes = error.errors.map(inner => inner.code);
+        // Of several addresses one may have no way to it; another one tells more.
+        return codes.find(code => code !== 'ENETUNREACH' && code !== 'EHOSTUNREACH') ?? codes[0];
+    }
+    return error.code;
+}
+/** An AggregateError of several addresses has no message of its own. */
+function readable(error) {
+    if (error.message !== '')
+        return error.message;
+    return error instanceof AggregateError
+        ? error.errors.map(inner => inner.message).join('; ')
+        : error.name;
 }
 
+;// CONCATENATED MODULE: ./lib/adapters/sftp/hop.js
+function hop_placeOf({ host, port, username }, jump) {
+    const through = jump === undefined ? '' : ` through jump host ${jump.host}`;
+    return { doing: `connect to ${host} port ${port}${through}`, host, username, prefix: '' };
+}
+function jumpPlaceOf({ host, port, username }) {
+    return { doing: `connect to jump host ${host} port ${port}`, host, username, prefix: 'jump-' };
+}
+
+// EXTERNAL MODULE: external "node:stream"
+var external_node_stream_ = __nccwpck_require__(7075);
 ;// CONCATENATED MODULE: ./lib/adapters/sftp/coalesce-writes.js
 /**
  * Makes a socket send everything that is written in one turn of the event loop with one system call. ssh2 writes each
@@ -79003,76 +79622,169 @@ function coalesceWrites(socket) {
     socket.write = coalesced;
 }
 
-;// CONCATENATED MODULE: ./lib/adapters/sftp/connection-errors.js
+;// CONCATENATED MODULE: ./lib/adapters/sftp/jump-stream.js
 
-/** What OpenSSH says when it hangs up after MaxAuthTries (auth.c, auth_maxtries_exceeded). */
-const TOO_MANY_KEYS = 'Too many authentication failures';
-/** System errors of a socket that say more than "lost". */
-const SOCKET_CODES = {
-    ENOTFOUND: 'unknown-host',
-    EAI_AGAIN: 'unreachable',
-    ECONNREFUSED: 'unreachable',
-    EHOSTUNREACH: 'unreachable',
-    ENETUNREACH: 'unreachable',
-    ETIMEDOUT: 'unreachable'
-};
+
+/** How long a jump host may take to say goodbye. */
+const GOODBYE_MS = 200;
 /**
- * What went wrong before a session was there. ssh2 names the layer in `error.level`; without an error the server
- * hung up.
+ * A TCP connection from a jump host to the server, as a socket: it ends with its SSH connection, and takes that along
+ * when it ends. What is written in one turn of the event loop goes to the jump host in one piece.
  */
-function connectionError(error, server) {
-    const doing = `connect to ${server.host} port ${server.port}`;
-    if (error === undefined) {
-        return new UploadError('connection-lost', `${doing}: the server closed the connection before the login was done`);
+class JumpStream extends external_node_stream_.Duplex {
+    channel;
+    client;
+    socket;
+    jump;
+    constructor(channel, client, socket, 
+    /** For the reason of an end: `jump host bastion.example.com port 22`. */
+    jump) {
+        super({ allowHalfOpen: false });
+        this.channel = channel;
+        this.client = client;
+        this.socket = socket;
+        this.jump = jump;
+        coalesceWrites(this);
+        channel.on('data', (bytes) => {
+            if (!this.push(bytes))
+                channel.pause();
+        });
+        channel.on('end', () => this.push(null));
+        channel.on('close', () => this.destroy());
+        let failure;
+        client.on('error', error => (failure ??= error));
+        client.on('close', () => {
+            this.destroy(new Error(`${jump}: ${failure?.message ?? 'it closed the connection'}`));
+        });
     }
-    const because = (code, text) => new UploadError(code, `${doing}: ${text}`, { cause: error });
-    switch (error.level) {
-        case 'client-authentication':
-            return because('login', refusedLogin(server));
-        case 'agent':
-            return because('login', `the ssh agent at ${server.agent ?? ''} does not log in: ${error.message}`);
-        case 'handshake':
-            return because('protocol', `${error.message}; the server and this client have no algorithm in common`);
-        case 'protocol':
-            return error.message.includes('before handshake')
-                ? because('connection-lost', 'the server closed the connection before it named itself')
-                : because('protocol', error.message);
-        case 'client-timeout':
-            return because('connection-lost', error.message);
-        default: {
-            if (error.message.includes(TOO_MANY_KEYS))
-                return because('login', refusedAfterMany(server));
-            const code = socketCode(error);
-            if (code === 'unknown-host')
-                return because(code, `the name ${server.host} is not known; check the input host`);
-            return because(code ?? 'connection-lost', readable(error));
+    _read() {
+        this.channel.resume();
+    }
+    _write(bytes, _encoding, done) {
+        this.channel.write(bytes, done);
+    }
+    _writev(parts, done) {
+        this.channel.write(Buffer.concat(parts.map(({ chunk }) => chunk)), done);
+    }
+    _final(done) {
+        this.channel.end();
+        setTimeout(() => this.destroy(), GOODBYE_MS).unref();
+        done();
+    }
+    _destroy(error, done) {
+        this.client.end();
+        setTimeout(() => this.socket.destroy(), GOODBYE_MS).unref();
+        done(error);
+    }
+}
+
+;// CONCATENATED MODULE: ./lib/adapters/sftp/algorithms.js
+/** As ssh2 has it (lib/protocol/constants.js). */
+const KEX = [
+    'curve25519-sha256@libssh.org',
+    'curve25519-sha256',
+    'ecdh-sha2-nistp256',
+    'ecdh-sha2-nistp384',
+    'ecdh-sha2-nistp521',
+    'diffie-hellman-group-exchange-sha256',
+    'diffie-hellman-group14-sha256',
+    'diffie-hellman-group15-sha512',
+    'diffie-hellman-group16-sha512',
+    'diffie-hellman-group17-sha512',
+    'diffie-hellman-group18-sha512'
+];
+/** AES-GCM first: authenticated in one pass, and in hardware nearly everywhere. */
+const CIPHERS = [
+    'aes128-gcm@openssh.com',
+    'aes256-gcm@openssh.com',
+    'chacha20-poly1305@openssh.com',
+    'aes128-ctr',
+    'aes192-ctr',
+    'aes256-ctr'
+];
+const HOST_KEYS = [
+    'ssh-ed25519',
+    'ecdsa-sha2-nistp256',
+    'ecdsa-sha2-nistp384',
+    'ecdsa-sha2-nistp521',
+    'rsa-sha2-512',
+    'rsa-sha2-256'
+];
+/** What OpenSSH no longer offers by itself: SHA-1 for the key exchange (since 8.2) and CBC (since 7.6). */
+const LEGACY_KEX = [
+    'diffie-hellman-group-exchange-sha1',
+    'diffie-hellman-group14-sha1',
+    'diffie-hellman-group1-sha1'
+];
+const LEGACY_CIPHERS = ['aes256-cbc', 'aes192-cbc', 'aes128-cbc', '3des-cbc'];
+/** An RSA host key that signs with SHA-1 (not offered by OpenSSH since 8.8). */
+const LEGACY_HOST_KEY = 'ssh-rsa';
+/**
+ * What is offered to a server, most wanted first. `pinned` are the types of host key that are known of it; those of old
+ * servers are offered only when asked for, and last.
+ */
+function offeredAlgorithms(pinned, legacy) {
+    const hostKeys = pinned ?? [...HOST_KEYS, LEGACY_HOST_KEY];
+    return legacy
+        ? { kex: [...KEX, ...LEGACY_KEX], cipher: [...CIPHERS, ...LEGACY_CIPHERS], serverHostKey: [...hostKeys] }
+        : { kex: KEX, cipher: CIPHERS, serverHostKey: hostKeys.filter(name => name !== LEGACY_HOST_KEY) };
+}
+
+;// CONCATENATED MODULE: ./lib/adapters/sftp/authentication.js
+/** One login: tries the methods that can work, best first, and remembers what the server says to them. */
+class Authentication {
+    mayLogIn;
+    /** What has been tried, in words. */
+    tried = new Set();
+    /** The methods that the server takes, by its last refusal that names them. */
+    offered;
+    /** The server accepted one method, and wants another one besides. */
+    isPartial = false;
+    left;
+    /** No method is tried before `mayLogIn`. */
+    constructor(means, mayLogIn) {
+        this.mayLogIn = mayLogIn;
+        this.left = methodsOf(means);
+    }
+    /** For ssh2's `authHandler`. A method that the server does not take costs a round trip and counts as a failure. */
+    next = (offered, isPartial, proceed) => {
+        if (offered !== null) {
+            this.offered = offered;
+            this.isPartial ||= isPartial === true;
         }
+        const at = this.left.findIndex(({ protocolName }) => this.offered?.includes(protocolName) ?? true);
+        const [method] = at < 0 ? [] : this.left.splice(at, 1);
+        if (method !== undefined)
+            this.tried.add(method.means);
+        // `false` ends the login; the types do not know it.
+        const answer = method?.type ?? false;
+        if (this.mayLogIn === undefined)
+            proceed(answer);
+        else
+            void this.mayLogIn.then(() => proceed(answer));
+    };
+}
+function methodsOf({ key, agent, password }) {
+    const methods = [];
+    if (key !== undefined) {
+        const means = `the ${key.type} key ${key.fingerprint}`;
+        methods.push({ type: 'publickey', protocolName: 'publickey', means });
     }
+    if (agent !== undefined) {
+        const means = `the agent's ${describeKeys(agent)}`;
+        methods.push({ type: 'agent', protocolName: 'publickey', means });
+    }
+    if (password !== undefined) {
+        const means = 'the password';
+        methods.push({ type: 'password', protocolName: 'password', means });
+        methods.push({ type: 'keyboard-interactive', protocolName: 'keyboard-interactive', means });
+    }
+    return methods;
 }
-/** Every key that an agent offers is a failure until one is accepted. */
-function refusedAfterMany({ agent }) {
-    const advice = agent === undefined ? '' : '; use an ssh agent that offers fewer keys, or give the key itself';
-    return `${TOO_MANY_KEYS}${advice}`;
-}
-function refusedLogin({ username, key, password, agent }) {
-    const tried = [
-        ...(key === undefined ? [] : [`the ${key.type} key ${key.fingerprint}`]),
-        ...(agent === undefined ? [] : ['the keys of the ssh agent']),
-        ...(password === undefined ? [] : ['the password'])
-    ];
-    const advice = key === undefined ? '' : `; its public half must be in the server's authorized_keys of that user`;
-    return `the server refuses ${username} with ${tried.join(' and with ')}${advice}`;
-}
-function socketCode(error) {
-    return 'code' in error && typeof error.code === 'string' ? SOCKET_CODES[error.code] : undefined;
-}
-/** An AggregateError of several addresses has no message of its own. */
-function readable(error) {
-    if (error.message !== '')
-        return error.message;
-    return error instanceof AggregateError && error.errors[0] instanceof Error
-        ? error.errors[0].message
-        : error.name;
+function describeKeys({ keys }) {
+    const named = keys.slice(0, 3).map(({ type, fingerprint }) => `${type} ${fingerprint}`);
+    const more = keys.length - named.length;
+    return `${keys.length === 1 ? 'key' : `${keys.length} keys`} ${[...named, ...(more > 0 ? [`${more} more`] : [])].join(', ')}`;
 }
 
 ;// CONCATENATED MODULE: ./lib/adapters/sftp/gcm-key.js
@@ -79190,6 +79902,106 @@ function beReadyBeforeLimits(client, { _handlers: handlers }) {
 }
 function isSftp(channel) {
     return typeof channel === 'object' && channel !== null && '_extensions' in channel;
+}
+
+;// CONCATENATED MODULE: ./lib/adapters/sftp/log-in.js
+
+
+
+
+
+
+
+/** Keepalives that may stay without an answer. */
+const KEEPALIVES_UNANSWERED = 3;
+/** Longer first lines of a service that is not SSH are cut. */
+const FOREIGN_LINE = 80;
+/**
+ * Speaks SSH over a stream: proves the host's key, then logs in, in this order. `client` is of use when it resolves.
+ *
+ * @throws UploadError `unknown-host`, `unreachable`, `host-key`, `login`, `protocol`, `connection-lost`.
+ */
+async function logIn(client, stream, hop, progress, settings, { onReached, onLoggedIn, mayLogIn }) {
+    const { username, key, agent, password, hostKeys } = hop;
+    const { legacyAlgorithms, keepaliveIntervalMs, dialogueOf } = settings;
+    const login = new Authentication(hop, mayLogIn);
+    let hostKeyRefusal;
+    const ready = new Promise((resolve, reject) => {
+        const fail = (error) => reject(hostKeyRefusal ?? connectionError(error, progress, login));
+        client.on('ready', resolve);
+        client.on('error', fail);
+        // A server that hangs up before the login raises no error.
+        client.on('close', () => fail());
+        client.on('change password', () => {
+            reject(new UploadError('login', `${progress.place.doing}: the password of ${username} has expired\nThe server takes it only to set a new one.\nLog in by hand once to change it, then update the secret; or use a key, which does not expire.`));
+        });
+    });
+    if (password !== undefined) {
+        client.on('keyboard-interactive', (_name, _instructions, _language, prompts, finish) => {
+            finish(prompts.map(() => password));
+        });
+    }
+    client.on('connect', () => (progress.stage = 'greeting'));
+    client.once('connect', () => onReached?.());
+    client.once('ready', () => onLoggedIn?.());
+    client.on('handshake', () => useKeyObject(client));
+    client.once('handshake', () => (progress.stage = 'logging-in'));
+    client.connect({
+        sock: stream,
+        username,
+        ...(key === undefined ? {} : { privateKey: key.key }),
+        ...(agent === undefined ? {} : { agent: agent.socket }),
+        ...(password === undefined ? {} : { password, tryKeyboard: true }),
+        authHandler: login.next,
+        // ssh2 takes a key for good unless the answer is exactly `false`.
+        hostVerifier: (blob) => {
+            hostKeyRefusal = hostKeys.verify(blob);
+            return hostKeyRefusal === undefined;
+        },
+        algorithms: offeredAlgorithms(hostKeys.algorithms, legacyAlgorithms),
+        readyTimeout: 0,
+        keepaliveInterval: keepaliveIntervalMs,
+        keepaliveCountMax: KEEPALIVES_UNANSWERED,
+        ...(dialogueOf === undefined ? {} : { debug: dialogueOf(progress.place.doing) })
+    });
+    saveRoundTrips(client);
+    // RFC 4253, section 4.2: a server may send lines before it names itself, so this only explains what fails.
+    stream.once('data', (bytes) => {
+        const [line = ''] = bytes.toString('latin1').split(/[\r\n]/, 1);
+        if (line.startsWith('SSH-'))
+            progress.stage = 'logging-in';
+        else
+            progress.foreign = line.slice(0, FOREIGN_LINE);
+    });
+    await ready;
+}
+
+;// CONCATENATED MODULE: ./lib/adapters/sftp/open-socket.js
+
+
+/**
+ * How long an address of several is waited for before the next one is tried. Node's own 250 ms end attempts on lines
+ * that are merely slow, and it does not come back to them.
+ */
+const ATTEMPT_MS = 2_000;
+/**
+ * Begins to connect. Of a name with several addresses, IPv6 and IPv4, one after the other is tried, and the first that
+ * answers wins. `lookup` takes the place of the system's.
+ */
+function openSocket(host, port, lookup) {
+    const socket = new external_node_net_.Socket();
+    // With Nagle's algorithm small requests wait for the acknowledgement of the one before: 35 times slower.
+    socket.setNoDelay(true);
+    socket.connect({
+        host,
+        port,
+        autoSelectFamily: true,
+        autoSelectFamilyAttemptTimeout: ATTEMPT_MS,
+        ...(lookup === undefined ? {} : { lookup })
+    });
+    // Not before: `connect` puts the method back that is replaced here.
+    coalesceWrites(socket);
+    return socket;
 }
 
 ;// CONCATENATED MODULE: ./lib/adapters/sftp/capabilities.js
@@ -79667,108 +80479,109 @@ class SftpSession {
 
 
 
-
-
-/** Keepalives that may stay without an answer. */
-const KEEPALIVES_UNANSWERED = 3;
-/** AES-GCM first: authenticated in one pass, and in hardware nearly everywhere. */
-const CIPHERS = [
-    'aes128-gcm@openssh.com',
-    'aes256-gcm@openssh.com',
-    'chacha20-poly1305@openssh.com',
-    'aes128-ctr',
-    'aes192-ctr',
-    'aes256-ctr'
-];
+/** How long a server may take to say goodbye. */
+const connect_GOODBYE_MS = 500;
 /**
- * Connects, proves the host's key, logs in and opens an SFTP session, in this order.
+ * Connects, through a jump host where there is one, proves each host's key before the login there, and opens an SFTP
+ * session. Every session has a connection to the jump host of its own.
  *
  * @throws UploadError `unknown-host`, `unreachable`, `host-key`, `login`, `protocol`, `connection-lost`, or the
  *   signal's reason.
  */
 async function connect(settings, signal, turn = {}) {
     signal.throwIfAborted();
-    const client = new lib.Client();
+    const { jump } = settings;
+    const place = jump === undefined ? hop_placeOf(settings, undefined) : jumpPlaceOf(jump);
+    const opening = {
+        settings,
+        progress: { place, stage: 'reaching', foreign: undefined },
+        clients: [],
+        sockets: []
+    };
     try {
-        const sftp = await within(settings.connectTimeoutMs, settings, signal, openSftp(client, settings, turn));
-        return new SftpSession(client, sftp, settings);
+        const { client, sftp } = await within(opening, signal, openSftp(opening, turn));
+        const session = new SftpSession(client, sftp, settings);
+        // ssh2 only asks for an end, and on a dark line nobody answers: the process would wait for it.
+        void session.ended.then(() => {
+            for (const socket of opening.sockets)
+                setTimeout(() => socket.destroy(), connect_GOODBYE_MS).unref();
+        });
+        return session;
     }
     catch (error) {
         // What still fails on a client that is given up is nobody's business any more.
-        client.on('error', () => undefined);
-        client.destroy();
+        for (const client of opening.clients)
+            client.on('error', () => undefined);
+        for (const socket of opening.sockets)
+            socket.destroy();
         throw error;
     }
 }
-async function openSftp(client, settings, { onReached, onLoggedIn, mayLogIn }) {
-    const { host, port, username, key, password, agent, hostKeys, keepaliveIntervalMs } = settings;
-    let hostKeyRefusal;
-    const ready = new Promise((resolve, reject) => {
-        const fail = (error) => reject(hostKeyRefusal ?? connectionError(error, settings));
-        client.on('ready', resolve);
-        client.on('error', fail);
-        // A server that hangs up before the login raises no error.
-        client.on('close', () => fail());
-    });
-    if (password !== undefined) {
-        client.on('keyboard-interactive', (_name, _instructions, _language, prompts, finish) => {
-            finish(prompts.map(() => password));
-        });
-    }
-    client.on('handshake', () => useKeyObject(client));
-    client.once('connect', () => onReached?.());
-    client.once('ready', () => onLoggedIn?.());
-    client.connect({
-        sock: openSocket(host, port),
-        username,
-        ...(key === undefined ? {} : { privateKey: key.key }),
-        ...(agent === undefined ? {} : { agent }),
-        ...(password === undefined ? {} : { password, tryKeyboard: true }),
-        authHandler: authHandler(authMethods(settings), mayLogIn),
-        // ssh2 takes a key for good unless the answer is exactly `false`.
-        hostVerifier: (blob) => {
-            hostKeyRefusal = hostKeys.verify(blob);
-            return hostKeyRefusal === undefined;
-        },
-        algorithms: {
-            cipher: CIPHERS,
-            ...(hostKeys.algorithms === undefined ? {} : { serverHostKey: hostKeys.algorithms })
-        },
-        readyTimeout: 0,
-        keepaliveInterval: keepaliveIntervalMs,
-        keepaliveCountMax: KEEPALIVES_UNANSWERED
-    });
-    saveRoundTrips(client);
-    await ready;
-    return new Promise((resolve, reject) => {
-        client.on('close', () => reject(connectionError(undefined, settings)));
-        client.sftp((error, sftp) => {
-            if (!error) {
-                resolve(sftp);
-                return;
-            }
-            const doing = `open SFTP on ${host}`;
-            reject(new UploadError('protocol', `${doing}: ${error.message}; the account must have the sftp subsystem`, {
-                cause: error
-            }));
-        });
-    });
+async function openSftp(opening, turn) {
+    const { settings, progress, clients } = opening;
+    const { jump, host, port } = settings;
+    const stream = jump === undefined ? openTcp(opening, host, port) : await openJump(opening, jump, turn);
+    progress.place = hop_placeOf(settings, jump);
+    const client = new lib.Client();
+    clients.push(client);
+    // At the jump host it has been its turn.
+    const turnHere = jump === undefined ? turn : { onLoggedIn: turn.onLoggedIn };
+    await logIn(client, stream, settings, progress, settings, turnHere);
+    progress.stage = 'opening';
+    return { client, sftp: await startSftp(client, progress.place) };
 }
-function openSocket(host, port) {
-    const socket = new external_node_net_.Socket();
-    // With Nagle's algorithm small requests wait for the acknowledgement of the one before: 35 times slower.
-    socket.setNoDelay(true);
-    socket.connect(port, host);
-    // Not before: `connect` puts the method back that is replaced here.
-    coalesceWrites(socket);
+/** Logs in to the jump host and connects to the server from there; that says how far it has come, too. */
+async function openJump(opening, jump, { onReached, mayLogIn }) {
+    const { settings, progress, clients } = opening;
+    const { place } = progress;
+    const socket = openTcp(opening, jump.host, jump.port);
+    const client = new lib.Client();
+    clients.push(client);
+    // The keepalives of the connection inside keep this one alive.
+    const jumpSettings = { ...settings, keepaliveIntervalMs: 0 };
+    await logIn(client, socket, jump, progress, jumpSettings, { onReached, mayLogIn });
+    const channel = await connect_forward(client, place, settings);
+    progress.stage = 'reaching';
+    return new JumpStream(channel, client, socket, `jump host ${jump.host} port ${jump.port}`);
+}
+function openTcp({ sockets }, host, port) {
+    const socket = openSocket(host, port);
+    sockets.push(socket);
     return socket;
 }
-async function within(milliseconds, { host, port }, signal, work) {
+function connect_forward(client, place, { host, port }) {
+    const target = `${host} port ${port}`;
+    return new Promise((resolve, reject) => {
+        let failure;
+        client.on('error', error => (failure ??= error));
+        client.on('close', () => reject(endError(failure, place)));
+        client.forwardOut('127.0.0.1', 0, host, port, (error, channel) => {
+            if (error)
+                reject(forwardError(error, place, target));
+            else
+                resolve(channel);
+        });
+    });
+}
+function startSftp(client, place) {
+    return new Promise((resolve, reject) => {
+        let failure;
+        client.on('error', error => (failure ??= error));
+        client.on('close', () => reject(endError(failure, place)));
+        client.sftp((error, sftp) => {
+            if (error)
+                reject(sftpError(error, place));
+            else
+                resolve(sftp);
+        });
+    });
+}
+async function within({ settings, progress }, signal, work) {
     work.catch(() => undefined);
+    const { connectTimeoutMs } = settings;
     let cleanUp = () => undefined;
     const stopped = new Promise((_resolve, reject) => {
-        const seconds = milliseconds / 1000;
-        const timer = setTimeout(() => reject(new UploadError('unreachable', `connect to ${host} port ${port}: no login within ${seconds} s`)), milliseconds);
+        const timer = setTimeout(() => reject(timeoutError(progress, connectTimeoutMs / 1000)), connectTimeoutMs);
         const stop = () => reject(signal.reason);
         signal.addEventListener('abort', stop);
         cleanUp = () => {
@@ -80063,9 +80876,11 @@ function planChecksums(files, { target: { remotePath, checksumFile: place } }, t
 
 ;// CONCATENATED MODULE: ./lib/run/step-name.js
 
-/** `user@host:port`, which all names in the state are bound to. */
-function serverName({ username, host, port }) {
-    return `${username}@${host}:${port}`;
+/** `user@host:port`, which all names in the state are bound to; behind a jump host the same name may be another server. */
+function serverName({ jump, ...server }) {
+    return [server, ...(jump === undefined ? [] : [jump])]
+        .map(({ username, host, port }) => `${username}@${host}:${port}`)
+        .join(' through ');
 }
 /** The same for every run of the same step, and for no other target, login or selection. */
 function stepName({ server, target, selection: { shard } }, keys, paths) {
@@ -80360,6 +81175,9 @@ function inputFlags() {
         username: new Option('--user <name>', 'who logs in').env('SFTP_USER').makeOptionMandatory(),
         'host-key-fingerprint': new Option('--host-key-fingerprint <SHA256:...>', 'host key that is accepted, besides those of known_hosts; may be repeated').argParser(addLine),
         'host-key-check': new Option('--host-key-check <mode>', 'strict or off').default('strict'),
+        'jump-host': new Option('--jump-host <[user@]host[:port]>', 'SSH server through which the server is reached, with the same login').default(''),
+        'jump-host-key-fingerprint': new Option('--jump-host-key-fingerprint <SHA256:...>', 'host key of the jump host that is accepted, in place of known_hosts; may be repeated').argParser(addLine),
+        'legacy-algorithms': new Option('--legacy-algorithms', 'offer what only old servers need, which is not safe'),
         verify: new Option('--verify <mode>', 'evidence before a file is continued and before it gets its name: size, timestamp, tail or full').default('size'),
         'if-no-files-found': new Option('--if-no-files-found <what>', 'error, warn or ignore').default('error'),
         'include-hidden-files': new Option('--include-hidden-files', 'upload what begins with a dot'),
@@ -80675,6 +81493,7 @@ function plainLines(write) {
     return {
         info: tell,
         warning: line => tell(`warning: ${line}`),
+        error: line => tell(`error: ${line}`),
         startGroup: name => (group = name),
         endGroup: () => (group = undefined)
     };
@@ -80898,7 +81717,7 @@ function own_secret_codeOf(error) {
 
 /** The next attempt is told from this one by its being alone: see `FileStore`. */
 const RUN = { run: 'command-line', attempt: 1 };
-/** Opens the state of this upload. `secret` is that of the login, if it has one that can be known. */
+/** Opens the state of this upload. `secret` is that of the login, if it has one that is the same each time. */
 async function openState(settings, secret, place, onTrouble) {
     const keyText = settings.state.store === 'none' ? '' : (secret ?? (await secretOf(place, onTrouble)));
     if (keyText === '')
@@ -80915,7 +81734,7 @@ async function openState(settings, secret, place, onTrouble) {
         close: () => store.close()
     };
 }
-/** In place of the secret that the agent does not tell; none when it cannot be kept, after a warning. */
+/** In place of the secret that the agent's keys do not make; none when it cannot be kept, after a warning. */
 async function secretOf({ own }, onTrouble) {
     try {
         return await ownSecret((0,external_node_path_.join)(own, 'secret'));
@@ -80962,6 +81781,7 @@ function evidenceOf(verify, tailSize) {
 }
 
 ;// CONCATENATED MODULE: ./lib/cli/main.js
+
 
 
 
@@ -81035,8 +81855,8 @@ function endLines({ report, error, ...context }) {
         ...(results.length === 0 && error !== undefined ? [] : [outcomeOf(report, context)])
     ];
 }
-function errorLine({ message }) {
-    return `error: ${printableLines(message)}`;
+function errorLine(error) {
+    return `error: ${printableLines(explain(error))}`;
 }
 async function run(asked, log, signal) {
     try {
@@ -81074,21 +81894,25 @@ async function settingsOf(asked, log) {
         ['paths', lines.join('\n')],
         ['remote-path', remotePath],
         ['known-hosts', knownHosts.text],
-        ['state', asked.state]
+        ['state', asked.state],
+        ['ssh-agent', 'off']
     ]);
     const settings = readSettings(name => inputs.get(name) ?? '', {
         stores: ['file', 'none'],
-        givesLogin: false
+        givesLogin: false,
+        environment: {}
     });
     const credentials = await readCredentials(asked, process.env, askOn(process.stdin, process.stderr));
-    return { ...settings, server: { ...settings.server, ...credentials } };
+    const { server } = settings;
+    // The same login at both: the command line has no other one for the jump host.
+    const jump = server.jump === undefined ? undefined : { ...server.jump, ...credentials };
+    return { ...settings, server: { ...server, ...credentials, jump } };
 }
 async function uploadAsAsked(settings, { stateDirectory, paths }, log, signal) {
-    const { hostKeys, agent } = settings.server;
-    const login = readLogin(settings);
+    const login = await readLogin(settings);
     const warn = (text) => log.emit({ type: 'warning', text });
-    if (hostKeys.check === 'off')
-        warn(HOST_KEYS_UNCHECKED);
+    for (const text of risksOf(settings.server))
+        warn(text);
     const plan = await planFiles({ settings, workspace: process.cwd(), log });
     if (plan.files.length === 0)
         return NOTHING;
@@ -81098,8 +81922,7 @@ async function uploadAsAsked(settings, { stateDirectory, paths }, log, signal) {
         own: privateDirectory(machine),
         paths
     };
-    const secret = agent === undefined ? login.secret : undefined;
-    const { state, isKept, close } = await openState(settings, secret, place, warn);
+    const { state, isKept, close } = await openState(settings, login.secret, place, warn);
     try {
         const report = await uploadFiles(plan, { settings, login, state, temp: (0,external_node_os_namespaceObject.tmpdir)(), log, signal });
         return { report, error: failureOf(report), keepsState: isKept(), isDryRun: settings.isDryRun };

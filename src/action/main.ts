@@ -1,19 +1,22 @@
 import * as core from '@actions/core'
 import { UploadError } from '../core/errors.js'
+import { explain } from '../core/failure-help.js'
 import type { Report } from '../core/report.js'
+import { dialogues } from '../adapters/sftp/dialogue.js'
 import { clock, every } from '../run/clock.js'
-import { readSettings } from '../run/inputs.js'
+import { actionIn, readSettings } from '../run/inputs.js'
 import { Log } from '../run/log.js'
-import { HOST_KEYS_UNCHECKED, type Login, readLogin } from '../run/login.js'
+import { type Login, readLogin, risksOf } from '../run/login.js'
 import { failureOf, outcomeOf } from '../run/outcome.js'
 import { planFiles, type Plan } from '../run/plan-files.js'
+import { printable } from '../run/printable.js'
 import { secretsOf, type Settings } from '../run/settings.js'
 import { uploadFiles } from '../run/upload-files.js'
 import { readJob, type Job } from './job.js'
 import { outputsOf } from './outputs.js'
 import { noteState, noteTrouble } from './phases.js'
 import { openState } from './step-state.js'
-import { formatSummary } from './summary.js'
+import { formatFailure, formatSummary } from './summary.js'
 
 const NOTHING: Report = { results: [], elapsedMs: 0 }
 
@@ -35,14 +38,9 @@ interface Uploaded {
 /** The step: reads the inputs, uploads, and reports. @throws UploadError when not every file is in place. */
 export async function main(signal: AbortSignal): Promise<void> {
   setOutputs(NOTHING, 'incomplete')
-  const settings = readSettings(name => core.getInput(name))
-  for (const secret of secretsOf(settings)) core.setSecret(secret)
-  const login = readLogin(settings)
   const log = new Log({ output: core, now: () => clock.now(), every })
   try {
-    const job = readJob(process.env)
-    const plan = await planFiles({ settings, workspace: job.workspace, log })
-    const step = { settings, login, job, log, signal }
+    const { step, plan } = await summarizingFailure(() => prepare(log, signal))
     const uploaded =
       plan.files.length === 0 ? { report: NOTHING, keepsState: false } : await uploadStep(plan, step)
     await tellResult(uploaded, step)
@@ -51,9 +49,39 @@ export async function main(signal: AbortSignal): Promise<void> {
   }
 }
 
+/** A failure before the upload has no report, but a summary. */
+async function summarizingFailure<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    if (!(error instanceof UploadError)) throw error
+    await writeSummary(formatFailure(error))
+    throw new UploadError(error.code, explain(error), { cause: error })
+  }
+}
+
+async function prepare(log: Log, signal: AbortSignal): Promise<{ step: Step; plan: Plan }> {
+  const settings = readSettings(name => core.getInput(name), actionIn(process.env))
+  for (const secret of secretsOf(settings)) core.setSecret(secret)
+  const login = await readLogin(settings, core.isDebug() ? dialogues(debug) : undefined)
+  const job = readJob(process.env)
+  const plan = await planFiles({ settings, workspace: job.workspace, log })
+  return { step: { settings, login, job, log, signal }, plan }
+}
+
+function debug(line: string): void {
+  core.debug(printable(line))
+}
+
 async function uploadStep(plan: Plan, step: Step): Promise<Uploaded> {
   const { settings, login, job, log } = step
-  if (settings.server.hostKeys.check === 'off') core.warning(HOST_KEYS_UNCHECKED)
+  for (const text of risksOf(settings.server)) log.emit({ type: 'warning', text })
+  if (login.secret === undefined && settings.state.store !== 'none') {
+    log.emit({
+      type: 'warning',
+      text: 'No state is kept, and a re-run starts from zero: the agent has no ed25519 or RSA key whose signature could seal it. Such a key, the input key or password keeps it.'
+    })
+  }
   const { state, place, isKept } = openState(settings, login.secret, job, {
     isTroubled: false,
     onTrouble: text => {
@@ -73,7 +101,7 @@ async function tellResult({ report, keepsState }: Uploaded, { settings, log }: S
   await writeSummary(formatSummary(report, context))
   const failure = failureOf(report)
   if (failure !== undefined) {
-    const text = `${failure.message}\n${outcomeOf(report, context)}`
+    const text = `${explain(failure)}\n${outcomeOf(report, context)}`
     throw new UploadError(failure.code, text, { cause: failure })
   }
 }

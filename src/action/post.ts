@@ -2,7 +2,7 @@ import * as core from '@actions/core'
 import { deriveStateKeys } from '../core/seal.js'
 import { closeState } from '../engine/checkpoint.js'
 import { isCopied, readMeta, writeMeta } from '../adapters/state/state-directory.js'
-import { readSettings } from '../run/inputs.js'
+import { actionIn, readSettings } from '../run/inputs.js'
 import { readLogin } from '../run/login.js'
 import { printable } from '../run/printable.js'
 import { recallState } from './phases.js'
@@ -19,10 +19,11 @@ export async function post(): Promise<void> {
     const { place, isTroubled } = recalled
     const meta = await readMeta(place.directory)
     if (meta === undefined) return
-    const ended = closeState(
-      deriveStateKeys(readLogin(readSettings(name => core.getInput(name))).secret),
-      meta
-    )
+    const settings = readSettings(name => core.getInput(name), actionIn(process.env))
+    const { secret } = await readLogin(settings)
+    // Without a secret main left no state.
+    if (secret === undefined) return
+    const ended = closeState(deriveStateKeys(secret), meta)
     if (ended !== undefined) await writeMeta(place.directory, ended)
     const store = cacheStore(place, { isTroubled, onTrouble: text => core.warning(printable(text)) })
     if (await store.copyToCache()) core.info('The state of this upload is saved: a re-run continues from it.')

@@ -1,4 +1,5 @@
 import * as core from '@actions/core'
+import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { deriveStateKeys, keyedName, type StateKeys } from '../core/seal.js'
 import type { State } from '../engine/checkpoint.js'
@@ -46,11 +47,16 @@ export interface StepState {
   readonly isKept: () => boolean
 }
 
-/** Where the state of this step is kept, as the settings say. */
-export function openState(settings: Settings, secret: string, job: Job, reports: CacheReports): StepState {
-  const keys = deriveStateKeys(secret)
+/** Where the state of this step is kept, as the settings say; without a secret that outlives the run, nowhere. */
+export function openState(
+  settings: Settings,
+  secret: string | undefined,
+  job: Job,
+  reports: CacheReports
+): StepState {
+  const keys = deriveStateKeys(secret ?? randomBytes(32).toString('hex'))
   const writer = { run: job.run, attempt: job.attempt, runner: keyedName(keys, 'runner', job.runner) }
-  if (settings.state.store === 'none') {
+  if (settings.state.store === 'none' || secret === undefined) {
     return { state: { store: noStore, keys, writer, intervalMs: 0 }, place: undefined, isKept: () => false }
   }
   const place = statePlace(settings, keys, job)

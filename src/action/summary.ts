@@ -1,7 +1,7 @@
-import type { UploadError } from '../core/errors.js'
+import { firstLine, type UploadError } from '../core/errors.js'
+import { explain } from '../core/failure-help.js'
 import { formatBytes, formatDuration, formatSpeed } from '../core/quantities.js'
 import { type FileResult, type Report, totalsOf } from '../core/report.js'
-import { firstLine } from '../run/event-lines.js'
 import { type OutcomeContext, outcomeOf } from '../run/outcome.js'
 import { printable } from '../run/printable.js'
 import { tellOnce } from '../run/tell-once.js'
@@ -11,6 +11,8 @@ const MAX_BYTES = 400 * 1024
 const MAX_ROWS = 1000
 const MAX_NAME = 200
 const MAX_ERROR = 300
+/** A known_hosts line with an RSA key of 16,384 bits fits in. */
+const MAX_LINE = 4000
 
 /**
  * The step summary in GitHub-flavoured Markdown: what happened and what a re-run will do, the totals, then a row for
@@ -25,6 +27,14 @@ export function formatSummary(report: Report, context: OutcomeContext): string {
     ...(report.results.length === 0 ? [] : [...totalsTable(report), '', ...filesTable(report.results)])
   ]
   return `${head.join('\n')}\n`
+}
+
+/** The step summary of a failure before any file was looked at: what was seen, what it means and what to do. */
+export function formatFailure(error: UploadError): string {
+  const lines = explain(error)
+    .split('\n')
+    .map(line => code(line, MAX_LINE))
+  return `### SFTP upload: not begun\n\nNothing was sent.\n\n${lines.join('<br>\n')}\n`
 }
 
 function titleOf({ results }: Report, { isDryRun }: OutcomeContext): string {

@@ -14,6 +14,18 @@ export function inputFlags(): Readonly<Record<string, Option>> {
       'host key that is accepted, besides those of known_hosts; may be repeated'
     ).argParser(addLine),
     'host-key-check': new Option('--host-key-check <mode>', 'strict or off').default('strict'),
+    'jump-host': new Option(
+      '--jump-host <[user@]host[:port]>',
+      'SSH server through which the server is reached, with the same login'
+    ).default(''),
+    'jump-host-key-fingerprint': new Option(
+      '--jump-host-key-fingerprint <SHA256:...>',
+      'host key of the jump host that is accepted, in place of known_hosts; may be repeated'
+    ).argParser(addLine),
+    'legacy-algorithms': new Option(
+      '--legacy-algorithms',
+      'offer what only old servers need, which is not safe'
+    ),
     verify: new Option(
       '--verify <mode>',
       'evidence before a file is continued and before it gets its name: size, timestamp, tail or full'

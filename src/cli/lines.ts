@@ -11,6 +11,7 @@ export function plainLines(write: (line: string) => void): LogOutput {
   return {
     info: tell,
     warning: line => tell(`warning: ${line}`),
+    error: line => tell(`error: ${line}`),
     startGroup: name => (group = name),
     endGroup: () => (group = undefined)
   }

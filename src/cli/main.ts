@@ -1,11 +1,12 @@
 import { statSync } from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
 import { toUploadError, UploadError } from '../core/errors.js'
+import { explain } from '../core/failure-help.js'
 import { type Report, totalsOf } from '../core/report.js'
 import { clock, every } from '../run/clock.js'
 import { readSettings } from '../run/inputs.js'
 import { Log } from '../run/log.js'
-import { HOST_KEYS_UNCHECKED, readLogin } from '../run/login.js'
+import { readLogin, risksOf } from '../run/login.js'
 import { failureOf, type OutcomeContext, outcomeOf, trafficOf } from '../run/outcome.js'
 import { planFiles } from '../run/plan-files.js'
 import { printableLines } from '../run/printable.js'
@@ -81,8 +82,8 @@ function endLines({ report, error, ...context }: Ended): string[] {
   ]
 }
 
-function errorLine({ message }: UploadError): string {
-  return `error: ${printableLines(message)}`
+function errorLine(error: UploadError): string {
+  return `error: ${printableLines(explain(error))}`
 }
 
 async function run(asked: CommandLine, log: Log, signal: AbortSignal): Promise<Ended> {
@@ -121,14 +122,19 @@ async function settingsOf(asked: CommandLine, log: Log): Promise<Settings> {
     ['paths', lines.join('\n')],
     ['remote-path', remotePath],
     ['known-hosts', knownHosts.text],
-    ['state', asked.state]
+    ['state', asked.state],
+    ['ssh-agent', 'off']
   ])
   const settings = readSettings(name => inputs.get(name) ?? '', {
     stores: ['file', 'none'],
-    givesLogin: false
+    givesLogin: false,
+    environment: {}
   })
   const credentials = await readCredentials(asked, process.env, askOn(process.stdin, process.stderr))
-  return { ...settings, server: { ...settings.server, ...credentials } }
+  const { server } = settings
+  // The same login at both: the command line has no other one for the jump host.
+  const jump = server.jump === undefined ? undefined : { ...server.jump, ...credentials }
+  return { ...settings, server: { ...server, ...credentials, jump } }
 }
 
 async function uploadAsAsked(
@@ -137,10 +143,9 @@ async function uploadAsAsked(
   log: Log,
   signal: AbortSignal
 ): Promise<Ended> {
-  const { hostKeys, agent } = settings.server
-  const login = readLogin(settings)
+  const login = await readLogin(settings)
   const warn = (text: string) => log.emit({ type: 'warning', text })
-  if (hostKeys.check === 'off') warn(HOST_KEYS_UNCHECKED)
+  for (const text of risksOf(settings.server)) warn(text)
   const plan = await planFiles({ settings, workspace: process.cwd(), log })
   if (plan.files.length === 0) return NOTHING
 
@@ -150,8 +155,7 @@ async function uploadAsAsked(
     own: privateDirectory(machine),
     paths
   }
-  const secret = agent === undefined ? login.secret : undefined
-  const { state, isKept, close } = await openState(settings, secret, place, warn)
+  const { state, isKept, close } = await openState(settings, login.secret, place, warn)
   try {
     const report = await uploadFiles(plan, { settings, login, state, temp: tmpdir(), log, signal })
     return { report, error: failureOf(report), keepsState: isKept(), isDryRun: settings.isDryRun }

@@ -28,7 +28,7 @@ interface StatePlace {
 /** The next attempt is told from this one by its being alone: see `FileStore`. */
 const RUN = { run: 'command-line', attempt: 1 }
 
-/** Opens the state of this upload. `secret` is that of the login, if it has one that can be known. */
+/** Opens the state of this upload. `secret` is that of the login, if it has one that is the same each time. */
 export async function openState(
   settings: Settings,
   secret: string | undefined,
@@ -50,7 +50,7 @@ export async function openState(
   }
 }
 
-/** In place of the secret that the agent does not tell; none when it cannot be kept, after a warning. */
+/** In place of the secret that the agent's keys do not make; none when it cannot be kept, after a warning. */
 async function secretOf({ own }: StatePlace, onTrouble: (text: string) => void): Promise<string> {
   try {
     return await ownSecret(join(own, 'secret'))

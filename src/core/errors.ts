@@ -49,8 +49,8 @@ export type ErrorCode =
   | 'cancelled'
 
 /**
- * The only error that this project throws on purpose. The message says what was being done, to what, what was
- * expected and what was found.
+ * The only error that this project throws on purpose. The first line of the message says what was being done, to what,
+ * what was expected and what was found; what it means and what to do may follow.
  */
 export class UploadError extends Error {
   override readonly name = 'UploadError'
@@ -82,6 +82,11 @@ const REFUSALS: ReadonlySet<ErrorCode> = new Set([
 /** The server answered and does not do what it was asked for; another way may be open. */
 export function isRefusal(error: unknown): error is UploadError {
   return error instanceof UploadError && REFUSALS.has(error.code)
+}
+
+/** What was seen, without what it means and what to do, which may follow. */
+export function firstLine({ message }: UploadError): string {
+  return message.split('\n', 1)[0] ?? ''
 }
 
 /** Wraps what is not an UploadError already; the text of the original stays readable. */

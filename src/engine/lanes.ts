@@ -1,11 +1,13 @@
-import { isTransient, toUploadError, UploadError } from '../core/errors.js'
+import { firstLine, isTransient, toUploadError, UploadError } from '../core/errors.js'
 import { formatCount } from '../core/quantities.js'
 import { Lane } from './lane.js'
-import type { Connect, Emit, LoginTurn } from './ports.js'
+import type { Clock, Connect, Emit, LoginTurn } from './ports.js'
 import type { BlockQueue } from './block-queue.js'
 
 /** Small files on their way over one lane at once. */
 const FILES_PER_LANE = 256
+/** Within this time a cut has ended all connections. */
+const CUT_MS = 2_000
 
 export interface LanesSettings {
   readonly connect: Connect
@@ -13,6 +15,7 @@ export interface LanesSettings {
   readonly connections: number
   readonly queue: BlockQueue
   readonly emit: Emit
+  readonly clock: Clock
   readonly signal: AbortSignal
 }
 
@@ -25,6 +28,8 @@ export class Lanes {
   private opening = true
   private readonly ending = new AbortController()
   private lastEnd = new UploadError('connection-lost', 'the connection is closed')
+  /** Lanes that ended, which nobody was told of yet. */
+  private lost = 0
   private readonly waiting: (() => void)[] = []
 
   private constructor(private readonly settings: LanesSettings) {}
@@ -145,20 +150,32 @@ export class Lanes {
     this.live.delete(lane)
     this.lastEnd = error
     this.wakeAll()
-    if (this.closed || this.live.size === 0) return
-    const left = formatCount(this.live.size, 'connection')
-    this.settings.emit({ type: 'notice', text: `One connection ended (${error.message}); ${left} left.` })
+    if (this.lost++ === 0) void this.tellLoss()
+  }
+
+  /** When a cut ends them all, the retry tells it in one line; here those are told of that others outlive. */
+  private async tellLoss(): Promise<void> {
+    const { clock, emit } = this.settings
+    await clock.sleep(CUT_MS, this.ending.signal).catch(() => undefined)
+    const { lost, lastEnd, live } = this
+    this.lost = 0
+    if (this.closed || live.size === 0) return
+    const left = formatCount(live.size, 'connection')
+    emit({
+      type: 'notice',
+      text: `${formatCount(lost, 'connection')} ended (${firstLine(lastEnd)}); ${left} left.`
+    })
   }
 
   private noteRefusal(error: unknown): void {
     if (this.closed || this.refused || this.settings.signal.aborted) return
     this.refused = true
-    const { message } = toUploadError(error, 'connection-lost', 'connect')
+    const why = firstLine(toUploadError(error, 'connection-lost', 'connect'))
     const going = formatCount(Math.max(1, this.live.size), 'connection')
     const text = isTransient(error)
       ? `The server takes no further connection`
       : `A further connection was refused`
-    this.settings.emit({ type: 'notice', text: `${text} (${message}); going on with ${going}.` })
+    this.settings.emit({ type: 'notice', text: `${text} (${why}); going on with ${going}.` })
   }
 
   private wakeAll(): void {

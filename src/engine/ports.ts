@@ -106,10 +106,10 @@ export interface RemoteFile {
 /** How sessions that are opened at the same time wait for each other. */
 export interface LoginTurn {
   /** The host answers; it is not proven yet. */
-  readonly onReached?: () => void
-  readonly onLoggedIn?: () => void
+  readonly onReached?: (() => void) | undefined
+  readonly onLoggedIn?: (() => void) | undefined
   /** The login, not what comes before it, waits for this. */
-  readonly mayLogIn?: Promise<void>
+  readonly mayLogIn?: Promise<void> | undefined
 }
 
 /** Opens a session: connects, proves the host, logs in. */

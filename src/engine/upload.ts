@@ -111,7 +111,7 @@ async function attemptUpload(
   const queue = new BlockQueue()
   const { connect, emit, clock } = world
   const { connections } = settings
-  const lanes = Lanes.open({ connect, connections, queue, emit, signal }, lanesFor(pending))
+  const lanes = Lanes.open({ connect, connections, queue, emit, clock, signal }, lanesFor(pending))
   const staleParts = new StaleParts(clock)
   const attempt: Attempt = { world, settings, traits, lanes, queue, directories, staleParts, signal }
 

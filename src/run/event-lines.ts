@@ -1,4 +1,4 @@
-import type { UploadError } from '../core/errors.js'
+import { firstLine, type UploadError } from '../core/errors.js'
 import { formatBytes, formatDuration } from '../core/quantities.js'
 import type { FileResult } from '../core/report.js'
 import type { UploadEvent } from '../engine/ports.js'
@@ -57,21 +57,19 @@ export function resultLine({
   return `Uploaded ${printable(file.remote)}: ${formatBytes(file.size)}, ${traffic}`
 }
 
-/** `Not in place: build.zip (write at 1048576: No space left on device)`; without the reason where it was told before. */
+/**
+ * `Not in place: build.zip (write at 1048576: No space left on device)`; without the reason where it was told before.
+ * What more there is to say stands in the annotation of the step.
+ */
 export function failureLine({ file }: FileResult, error: UploadError | undefined): string {
   const why = error === undefined ? '' : ` (${printable(firstLine(error))})`
   return `Not in place: ${printable(file.remote)}${why}`
 }
 
-/** What more there is to say stands in the annotation of the step. */
-export function firstLine({ message }: UploadError): string {
-  return message.split('\n', 1)[0] ?? ''
-}
-
 /** `The connection was lost (read ECONNRESET). Retry 2 of 5 in 2.0 s.` */
 export function retryLine({ error, attempt, attempts, delayMs }: EventOf<'retrying'>): string {
   const retry = `Retry ${attempt} of ${attempts} in ${formatDuration(delayMs)}.`
-  return `${whatEnded(error)} (${printable(error.message)}). ${retry}`
+  return `${whatEnded(error)} (${printable(firstLine(error))}). ${retry}`
 }
 
 export function connectedLine({ lanes }: EventOf<'connected'>): string {

@@ -5,6 +5,7 @@ import { PUBLISH_MODES } from '../engine/context.js'
 import {
   autoOrBytes,
   oneOf,
+  parseAgent,
   type Parse,
   parseBoolean,
   parseHost,
@@ -18,8 +19,10 @@ import {
   seconds,
   wholeNumber
 } from './parse-input.js'
+import { jumpSettings } from './jump-settings.js'
+import { parseJumpHost } from './parse-jump-host.js'
 import { printable } from './printable.js'
-import type { Settings, Store } from './settings.js'
+import type { HopSettings, Settings, Store } from './settings.js'
 
 type Texts = Readonly<Record<string, string>>
 
@@ -28,9 +31,18 @@ interface Asker {
   readonly stores: readonly Store[]
   /** The inputs hold what logs in; otherwise it is added to the settings. */
   readonly givesLogin: boolean
+  /** The variables in which an agent is found. */
+  readonly environment: Environment
 }
 
-const ACTION: Asker = { stores: ['cache', 'none'], givesLogin: true }
+type Environment = Readonly<Record<string, string | undefined>>
+
+const ACTION: Asker = { stores: ['cache', 'none'], givesLogin: true, environment: {} }
+
+/** The action, in a job with these variables. */
+export function actionIn(environment: Environment): Asker {
+  return { ...ACTION, environment }
+}
 
 /** One entry for each input of action.yml, which alone has the defaults; but for `state`. */
 const entries = {
@@ -40,9 +52,17 @@ const entries = {
   key: secret(),
   passphrase: secret(),
   password: secret(),
+  'ssh-agent': parsedBy(parseAgent),
   'known-hosts': v.string(),
   'host-key-fingerprint': v.string(),
   'host-key-check': parsedBy(oneOf(['strict', 'off'])),
+  'jump-host': parsedBy(parseJumpHost),
+  'jump-key': secret(),
+  'jump-passphrase': secret(),
+  'jump-password': secret(),
+  'jump-known-hosts': v.string(),
+  'jump-host-key-fingerprint': v.string(),
+  'legacy-algorithms': parsedBy(parseBoolean),
   paths: parsedBy(parseLines),
   'remote-path': parsedBy(parseRemotePath),
   verify: parsedBy(oneOf(VERIFY_MODES)),
@@ -75,7 +95,7 @@ function schemaFor({ stores }: Asker) {
 type Values = v.InferOutput<ReturnType<typeof schemaFor>>
 
 /**
- * Reads every input once.
+ * Reads every input once. An agent is found by `SSH_AUTH_SOCK` in the environment.
  *
  * @throws UploadError `invalid-input` that names each wrong input, what it must be and what it is, a line each;
  * never with the value of a secret.
@@ -86,30 +106,45 @@ export function readSettings(getInput: (name: string) => string, asker = ACTION)
   const { output, success, issues = [] } = v.safeParse(schema, texts)
   const problems = [
     ...issues.map(issue => describe(issue, texts)),
-    ...(asker.givesLogin ? missingLogin(texts) : [])
+    ...(asker.givesLogin ? missingLogin(texts, asker.environment) : []),
+    ...missingJump(texts)
   ]
-  if (success) problems.push(...unsafeDeletion(toSettings(output)), ...sharedList(toSettings(output)))
+  const agent = agentOf(texts, asker.environment)
+  if (success) problems.push(...conflictsOf(toSettings(output, agent)))
   if (!success || problems.length > 0) throw new UploadError('invalid-input', problems.join('\n'))
-  return toSettings(output)
+  return toSettings(output, agent)
 }
 
-function toSettings(values: Values): Settings {
+function toSettings(values: Values, agent: string | undefined): Settings {
+  const hop: HopSettings = {
+    host: values.host,
+    port: values.port,
+    username: values.username,
+    key: values.key,
+    passphrase: values.passphrase,
+    agent,
+    password: values.password,
+    hostKeys: {
+      check: values['host-key-check'],
+      knownHosts: values['known-hosts'],
+      fingerprints: nonBlankLines(values['host-key-fingerprint'])
+    }
+  }
   return {
     server: {
-      host: values.host,
-      port: values.port,
-      username: values.username,
-      key: values.key,
-      passphrase: values.passphrase,
-      password: values.password,
-      hostKeys: {
-        check: values['host-key-check'],
-        knownHosts: values['known-hosts'],
-        fingerprints: values['host-key-fingerprint']
-          .split(/[\r\n]+/)
-          .map(line => line.trim())
-          .filter(Boolean)
-      },
+      ...hop,
+      jump: jumpSettings(
+        {
+          at: values['jump-host'],
+          key: values['jump-key'],
+          passphrase: values['jump-passphrase'],
+          password: values['jump-password'],
+          knownHosts: values['jump-known-hosts'],
+          fingerprints: nonBlankLines(values['jump-host-key-fingerprint'])
+        },
+        hop
+      ),
+      legacyAlgorithms: values['legacy-algorithms'],
       connectTimeoutMs: values['connect-timeout'],
       stallTimeoutMs: values['stall-timeout'],
       keepaliveIntervalMs: values['keepalive-interval']
@@ -174,11 +209,41 @@ function describe(issue: v.BaseIssue<unknown>, texts: Texts): string {
   return `${name}: must be ${issue.message}; found ${found}`
 }
 
-function missingLogin({ key = '', password = '' }: Texts): string[] {
-  if (key.trim() !== '' || password.trim() !== '') return []
+/** `auto` stands for the agent of the job, where nothing else is given to log in with. */
+function agentOf(texts: Texts, { SSH_AUTH_SOCK = '' }: Environment): string | undefined {
+  const given = texts['ssh-agent']?.trim() ?? 'off'
+  if (given !== 'auto') return given === 'off' ? undefined : given
+  return hasOwnLogin(texts) || SSH_AUTH_SOCK === '' ? undefined : SSH_AUTH_SOCK
+}
+
+function hasOwnLogin({ key = '', password = '' }: Texts): boolean {
+  return key.trim() !== '' || password.trim() !== ''
+}
+
+function missingLogin(texts: Texts, environment: Environment): string[] {
+  if (hasOwnLogin(texts) || agentOf(texts, environment) !== undefined) return []
   return [
-    'key, password: at least one must be given; found nothing (a secret that this run may not read is empty)'
+    'key, password: at least one must be given, unless an SSH agent runs; found nothing (a secret that this run may not read is empty)'
   ]
+}
+
+function missingJump(texts: Texts): string[] {
+  if (texts['jump-host']?.trim() !== '') return []
+  const given = Object.keys(texts).filter(name => name.startsWith('jump-') && texts[name]?.trim() !== '')
+  if (given.length === 0) return []
+  return [`jump-host: must be given with ${given.join(', ')}; found nothing`]
+}
+
+function nonBlankLines(text: string): string[] {
+  return text
+    .split(/[\r\n]+/)
+    .map(line => line.trim())
+    .filter(Boolean)
+}
+
+/** Inputs that do not go together. */
+function conflictsOf(settings: Settings): string[] {
+  return [...unsafeDeletion(settings), ...sharedList(settings)]
 }
 
 function unsafeDeletion({ deletion, selection, target }: Settings): string[] {

@@ -15,10 +15,11 @@ import { printable } from './printable.js'
 import { Progress } from './progress.js'
 import { tellOnce } from './tell-once.js'
 
-/** Where lines go; `@actions/core` has these four. */
+/** Where lines go; `@actions/core` has them all. */
 export interface LogOutput {
   info(line: string): void
   warning(line: string): void
+  error(line: string): void
   startGroup(name: string): void
   endGroup(): void
 }
@@ -39,6 +40,8 @@ const MANY_FILES = 200
 const FILES_A_LINE = 1000
 /** Lines of one kind when there are many files. */
 const MAX_LINES = 100
+/** GitHub shows ten annotations of errors of a step; the step's own is one. */
+const ANNOTATIONS = 9
 /** Failures that are told again at the end. */
 const FAILURES_SHOWN = 20
 
@@ -136,9 +139,7 @@ export class Log {
     const { output } = this.settings
     this.close()
     const failed = report.results.filter(({ status }) => status === 'failed')
-    const reasonOf = tellOnce()
-    for (const result of failed.slice(0, FAILURES_SHOWN))
-      output.info(failureLine(result, reasonOf(result.error)))
+    this.tellFailures(failed.slice(0, FAILURES_SHOWN))
     if (failed.length > FAILURES_SHOWN)
       output.info(`and ${formatCount(failed.length - FAILURES_SHOWN, 'file')} more`)
     output.info(outcomeOf(report, context))
@@ -159,6 +160,23 @@ export class Log {
       const line = progress.line()
       if (line !== undefined) output.info(line)
     })
+  }
+
+  /** Each reason of its own becomes an annotation, but for the first one, with which the step ends. */
+  private tellFailures(failed: readonly FileResult[]): void {
+    const { output } = this.settings
+    const reasonOf = tellOnce()
+    let annotations = 0
+    for (const [index, result] of failed.entries()) {
+      const reason = reasonOf(result.error)
+      const line = failureLine(result, reason)
+      if (index === 0 || reason === undefined || annotations === ANNOTATIONS) {
+        output.info(line)
+      } else {
+        output.error(line)
+        annotations++
+      }
+    }
   }
 
   private startGroup(name: string): void {

@@ -23,6 +23,13 @@ export function parseHost(text: string): Parsed<string> {
     : { value: text }
 }
 
+/** `auto`, `off`, or the path of a socket. */
+export function parseAgent(text: string): Parsed<string> {
+  return text === '' || CONTROL.test(text)
+    ? { expected: "auto, off or the path of an agent's socket" }
+    : { value: text }
+}
+
 /** A whole number within a range, in decimal digits. */
 export function wholeNumber(from: number, to: number, unit?: string): Parse<number> {
   const expected = `a whole number${unit === undefined ? '' : ` of ${unit}`} from ${from} to ${to}`

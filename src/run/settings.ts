@@ -48,26 +48,34 @@ export interface Settings {
 /** Where the state is kept: `cache` is for the action, `file` for the command line. */
 export type Store = 'cache' | 'file' | 'none'
 
-export interface ServerSettings {
-  readonly host: string
-  readonly port: number
-  readonly username: string
-  /** At least one of `key`, `password` and `agent` is there. */
-  readonly key: string | undefined
-  readonly passphrase: string | undefined
-  readonly password: string | undefined
-  /** The socket of an ssh agent. */
-  readonly agent?: string | undefined
-  readonly hostKeys: {
-    readonly check: 'strict' | 'off'
-    /** The text of a known_hosts file; may be empty. */
-    readonly knownHosts: string
-    readonly fingerprints: readonly string[]
-  }
+export interface ServerSettings extends HopSettings {
+  /** The SSH server through which this one is reached. */
+  readonly jump: HopSettings | undefined
+  readonly legacyAlgorithms: boolean
   readonly connectTimeoutMs: number
   readonly stallTimeoutMs: number
   /** 0: none. */
   readonly keepaliveIntervalMs: number
+}
+
+/** One SSH server, and how to log in: by key, agent or password, of which at least one is there. */
+export interface HopSettings {
+  readonly host: string
+  readonly port: number
+  readonly username: string
+  readonly key: string | undefined
+  readonly passphrase: string | undefined
+  /** The socket of an SSH agent. */
+  readonly agent: string | undefined
+  readonly password: string | undefined
+  readonly hostKeys: HostKeySettings
+}
+
+export interface HostKeySettings {
+  readonly check: 'strict' | 'off'
+  /** The text of a known_hosts file; may be empty. */
+  readonly knownHosts: string
+  readonly fingerprints: readonly string[]
 }
 
 /** Shorter lines of a key say nothing of it, and would be masked everywhere in the log. */
@@ -77,10 +85,15 @@ const SHORTEST_KEY_LINE = 8
  * The values to mask in the log. A key is given line by line, because the runner would mask each line of it anyway,
  * with the short last one; and in one line with `\n` in place of the line breaks, as environment files and JSON hold it.
  */
-export function secretsOf({ server: { key = '', passphrase = '', password = '' } }: Settings): string[] {
+export function secretsOf({ server }: Settings): string[] {
+  const hops = [server, ...(server.jump === undefined ? [] : [server.jump])]
+  return [...new Set(hops.flatMap(secretsOfHop))].filter(value => value.trim() !== '')
+}
+
+function secretsOfHop({ key = '', passphrase = '', password = '' }: HopSettings): string[] {
   const lines = key.split(/\r\n|\r|\n|\\r\\n|\\n/).map(line => line.trim())
   const keyLines = lines.filter(line => line.length >= SHORTEST_KEY_LINE && !line.startsWith('-----'))
   const joined = lines.length > 1 ? lines.join('\\n') : ''
   const texts = [passphrase, password].flatMap(text => [text, text.replace(/\r?\n/g, '\\n')])
-  return [...new Set([...keyLines, joined, ...texts])].filter(value => value.trim() !== '')
+  return [...keyLines, joined, ...texts]
 }

@@ -1,9 +1,11 @@
 import { keyedName, type StateKeys } from '../core/seal.js'
 import type { Settings } from './settings.js'
 
-/** `user@host:port`, which all names in the state are bound to. */
-export function serverName({ username, host, port }: Settings['server']): string {
-  return `${username}@${host}:${port}`
+/** `user@host:port`, which all names in the state are bound to; behind a jump host the same name may be another server. */
+export function serverName({ jump, ...server }: Settings['server']): string {
+  return [server, ...(jump === undefined ? [] : [jump])]
+    .map(({ username, host, port }) => `${username}@${host}:${port}`)
+    .join(' through ')
 }
 
 /** The same for every run of the same step, and for no other target, login or selection. */

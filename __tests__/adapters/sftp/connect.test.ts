@@ -1,10 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import { KeyObject } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer, type AddressInfo, type Server } from 'node:net'
-import { tmpdir } from 'node:os'
+import { createConnection, createServer, type AddressInfo, type Server } from 'node:net'
+import { networkInterfaces, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect } from '../../../src/adapters/sftp/connect.js'
+import { dialogues } from '../../../src/adapters/sftp/dialogue.js'
 import { createHostKeyPolicy } from '../../../src/adapters/sftp/host-keys.js'
 import { UploadError } from '../../../src/core/errors.js'
 import { startLink } from '../../support/link.mjs'
@@ -12,6 +13,10 @@ import { settingsFor } from '../../support/sftp-settings.js'
 import { generateKeyPair, startSftpServer, type SftpServer } from '../../support/sftp-server.mjs'
 
 const never = new AbortController().signal
+const hasIPv6 = Object.values(networkInterfaces()).some(list =>
+  list?.some(({ address }) => address === '::1')
+)
+const testIPv6 = hasIPv6 ? test : test.skip
 
 describe('connect', () => {
   let root: string
@@ -64,6 +69,55 @@ describe('connect', () => {
   test('takes a server that hangs up before it named itself for a lost connection', async () => {
     server.faults.refuseConnections = true
     await expect(connect(settingsFor(server), never)).rejects.toMatchObject({ code: 'connection-lost' })
+  })
+
+  test('names what answers in the place of SSH', async () => {
+    const ftp = await listen(createServer(socket => socket.write('220 ProFTPD Server\r\n')))
+    const { port } = ftp.address() as AddressInfo
+    const refused = connect(settingsFor(server, { port, connectTimeoutMs: 200 }), never)
+    await expect(refused).rejects.toMatchObject({
+      code: 'protocol',
+      message: expect.stringContaining('it answers "220 ProFTPD Server", which is not SSH')
+    })
+    ftp.close()
+  })
+
+  test('takes lines before the name of an SSH server as they are meant', async () => {
+    const polite = await listen(
+      createServer(socket => {
+        const behind = createConnection(server.port, '127.0.0.1')
+        socket.write('Welcome\r\n')
+        socket.pipe(behind).pipe(socket)
+        for (const end of [socket, behind]) end.on('error', () => undefined)
+      })
+    )
+    const { port } = polite.address() as AddressInfo
+    const remote = await connect(settingsFor(server, { port }), never)
+    remote.close()
+    polite.close()
+  })
+
+  testIPv6('reaches an IPv6 address', async () => {
+    const six = await startSftpServer({ root, host: '::1' })
+    const { port } = six
+    const knownHosts = six.formatKnownHosts(port)
+    const hostKeys = createHostKeyPolicy(
+      { check: 'strict', knownHosts, fingerprints: [] },
+      { host: '::1', port }
+    )
+    const remote = await connect(settingsFor(six, { hostKeys }), never)
+    expect(await remote.stat('.')).toBeDefined()
+    remote.close()
+    await six.close()
+  })
+
+  test('hands the dialogue on without the password', async () => {
+    const lines: string[] = []
+    const dialogueOf = dialogues(line => lines.push(line))
+    const remote = await connect(settingsFor(server, { dialogueOf }), never)
+    remote.close()
+    expect(lines.join('\n')).toMatch(/KEX algorithm[^]*USERAUTH_REQUEST \(password\)[^]*subsystem: sftp/)
+    expect(lines.join('\n')).not.toContain('secret')
   })
 
   test('stops connecting with the reason of the signal', async () => {

@@ -1,31 +1,81 @@
-import type { AuthHandlerMiddleware, AuthenticationType } from 'ssh2'
+import type { AuthenticationType, NextAuthHandler } from 'ssh2'
+import type { Agent } from './agent.js'
 import type { LoginKey } from './private-key.js'
 
-/** What a user logs in with: at least one of them. */
-export interface Credentials {
+/** Who logs in, and with what; one of the three is there. */
+export interface LoginMeans {
+  readonly username: string
   readonly key: LoginKey | undefined
+  readonly agent: Agent | undefined
   readonly password: string | undefined
-  /** The socket of an ssh agent, which offers its keys one after the other. */
-  readonly agent?: string | undefined
 }
 
-/** The login methods that can work with what is given, best first; a method tried in vain costs a round trip. */
-export function authMethods({ key, password, agent }: Credentials): AuthenticationType[] {
-  return [
-    ...(key === undefined ? [] : (['publickey'] as const)),
-    ...(agent === undefined ? [] : (['agent'] as const)),
-    ...(password === undefined ? [] : (['password', 'keyboard-interactive'] as const))
-  ]
+interface Method {
+  readonly type: AuthenticationType
+  /** What the server calls it (RFC 4252, section 5). */
+  readonly protocolName: string
+  /** For people. */
+  readonly means: string
 }
 
-/** Hands ssh2 one method after the other, the first of them not before `mayLogIn`. */
-export function authHandler(
-  methods: readonly AuthenticationType[],
-  mayLogIn: Promise<void> = Promise.resolve()
-): AuthHandlerMiddleware {
-  const left = [...methods]
-  return (_offered, _isPartial, proceed) => {
-    // `false` ends the login; the types do not know it.
-    void mayLogIn.then(() => proceed(left.shift() ?? (false as unknown as AuthenticationType)))
+/** One login: tries the methods that can work, best first, and remembers what the server says to them. */
+export class Authentication {
+  /** What has been tried, in words. */
+  readonly tried = new Set<string>()
+  /** The methods that the server takes, by its last refusal that names them. */
+  offered: readonly string[] | undefined
+  /** The server accepted one method, and wants another one besides. */
+  isPartial = false
+  private readonly left: Method[]
+
+  /** No method is tried before `mayLogIn`. */
+  constructor(
+    means: LoginMeans,
+    private readonly mayLogIn?: Promise<void>
+  ) {
+    this.left = methodsOf(means)
   }
+
+  /** For ssh2's `authHandler`. A method that the server does not take costs a round trip and counts as a failure. */
+  readonly next = (
+    offered: AuthenticationType[] | null,
+    isPartial: boolean | null,
+    proceed: NextAuthHandler
+  ): void => {
+    if (offered !== null) {
+      this.offered = offered
+      this.isPartial ||= isPartial === true
+    }
+    const at = this.left.findIndex(({ protocolName }) => this.offered?.includes(protocolName) ?? true)
+    const [method] = at < 0 ? [] : this.left.splice(at, 1)
+    if (method !== undefined) this.tried.add(method.means)
+    // `false` ends the login; the types do not know it.
+    const answer = method?.type ?? (false as unknown as AuthenticationType)
+    if (this.mayLogIn === undefined) proceed(answer)
+    else void this.mayLogIn.then(() => proceed(answer))
+  }
+}
+
+function methodsOf({ key, agent, password }: LoginMeans): Method[] {
+  const methods: Method[] = []
+  if (key !== undefined) {
+    const means = `the ${key.type} key ${key.fingerprint}`
+    methods.push({ type: 'publickey', protocolName: 'publickey', means })
+  }
+  if (agent !== undefined) {
+    const means = `the agent's ${describeKeys(agent)}`
+    methods.push({ type: 'agent', protocolName: 'publickey', means })
+  }
+  if (password !== undefined) {
+    const means = 'the password'
+    methods.push({ type: 'password', protocolName: 'password', means })
+    methods.push({ type: 'keyboard-interactive', protocolName: 'keyboard-interactive', means })
+  }
+  return methods
+}
+
+function describeKeys({ keys }: Agent): string {
+  const named = keys.slice(0, 3).map(({ type, fingerprint }) => `${type} ${fingerprint}`)
+  const more = keys.length - named.length
+  return `${keys.length === 1 ? 'key' : `${keys.length} keys`} ${[...named, ...(more > 0 ? [`${more} more`] : [])].join(', ')}`
 }

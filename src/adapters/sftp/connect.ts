@@ -1,43 +1,37 @@
-import { Socket } from 'node:net'
-import { Client, type ConnectConfig, type SFTPWrapper } from 'ssh2'
-import { UploadError } from '../../core/errors.js'
+import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { Client, type ClientChannel, type SFTPWrapper } from 'ssh2'
 import type { LoginTurn, Remote } from '../../engine/ports.js'
-import { authHandler, authMethods, type Credentials } from './authentication.js'
-import { coalesceWrites } from './coalesce-writes.js'
-import { connectionError } from './connection-errors.js'
-import { useKeyObject } from './gcm-key.js'
-import type { HostKeyPolicy } from './host-keys.js'
-import { saveRoundTrips } from './save-round-trips.js'
+import { endError, forwardError, sftpError, timeoutError, type SshError } from './connection-errors.js'
+import { type Hop, jumpPlaceOf, placeOf, type Place, type Progress } from './hop.js'
+import { JumpStream } from './jump-stream.js'
+import { logIn, type LoginSettings } from './log-in.js'
+import { openSocket } from './open-socket.js'
 import { SftpSession } from './session.js'
 
-export interface ServerSettings extends Credentials {
-  readonly host: string
-  readonly port: number
-  readonly username: string
-  readonly hostKeys: HostKeyPolicy
+export interface ServerSettings extends Hop, LoginSettings {
+  /** The SSH server through which this one is reached. */
+  readonly jump: Hop | undefined
   /** For everything up to the first SFTP request. */
   readonly connectTimeoutMs: number
   readonly stallTimeoutMs: number
-  /** 0: none are sent. */
-  readonly keepaliveIntervalMs: number
   readonly chunkSize: number | 'auto'
 }
 
-/** Keepalives that may stay without an answer. */
-const KEEPALIVES_UNANSWERED = 3
+/** How long a server may take to say goodbye. */
+const GOODBYE_MS = 500
 
-/** AES-GCM first: authenticated in one pass, and in hardware nearly everywhere. */
-const CIPHERS: NonNullable<NonNullable<ConnectConfig['algorithms']>['cipher']> = [
-  'aes128-gcm@openssh.com',
-  'aes256-gcm@openssh.com',
-  'chacha20-poly1305@openssh.com',
-  'aes128-ctr',
-  'aes192-ctr',
-  'aes256-ctr'
-]
+/** One connection in the making: what there is to clean up when it comes to nothing. */
+interface Opening {
+  readonly settings: ServerSettings
+  readonly progress: Progress
+  readonly clients: Client[]
+  readonly sockets: Socket[]
+}
 
 /**
- * Connects, proves the host's key, logs in and opens an SFTP session, in this order.
+ * Connects, through a jump host where there is one, proves each host's key before the login there, and opens an SFTP
+ * session. Every session has a connection to the jump host of its own.
  *
  * @throws UploadError `unknown-host`, `unreachable`, `host-key`, `login`, `protocol`, `connection-lost`, or the
  *   signal's reason.
@@ -48,109 +42,96 @@ export async function connect(
   turn: LoginTurn = {}
 ): Promise<Remote> {
   signal.throwIfAborted()
-  const client = new Client()
+  const { jump } = settings
+  const place = jump === undefined ? placeOf(settings, undefined) : jumpPlaceOf(jump)
+  const opening: Opening = {
+    settings,
+    progress: { place, stage: 'reaching', foreign: undefined },
+    clients: [],
+    sockets: []
+  }
   try {
-    const sftp = await within(settings.connectTimeoutMs, settings, signal, openSftp(client, settings, turn))
-    return new SftpSession(client, sftp, settings)
+    const { client, sftp } = await within(opening, signal, openSftp(opening, turn))
+    const session = new SftpSession(client, sftp, settings)
+    // ssh2 only asks for an end, and on a dark line nobody answers: the process would wait for it.
+    void session.ended.then(() => {
+      for (const socket of opening.sockets) setTimeout(() => socket.destroy(), GOODBYE_MS).unref()
+    })
+    return session
   } catch (error) {
     // What still fails on a client that is given up is nobody's business any more.
-    client.on('error', () => undefined)
-    client.destroy()
+    for (const client of opening.clients) client.on('error', () => undefined)
+    for (const socket of opening.sockets) socket.destroy()
     throw error
   }
 }
 
-async function openSftp(
-  client: Client,
-  settings: ServerSettings,
-  { onReached, onLoggedIn, mayLogIn }: LoginTurn
-): Promise<SFTPWrapper> {
-  const { host, port, username, key, password, agent, hostKeys, keepaliveIntervalMs } = settings
-  let hostKeyRefusal: UploadError | undefined
-
-  const ready = new Promise<void>((resolve, reject) => {
-    const fail = (error?: Error & { level?: string }) =>
-      reject(hostKeyRefusal ?? connectionError(error, settings))
-    client.on('ready', resolve)
-    client.on('error', fail)
-    // A server that hangs up before the login raises no error.
-    client.on('close', () => fail())
-  })
-  if (password !== undefined) {
-    client.on('keyboard-interactive', (_name, _instructions, _language, prompts, finish) => {
-      finish(prompts.map(() => password))
-    })
-  }
-  client.on('handshake', () => useKeyObject(client))
-  client.once('connect', () => onReached?.())
-  client.once('ready', () => onLoggedIn?.())
-  client.connect({
-    sock: openSocket(host, port),
-    username,
-    ...(key === undefined ? {} : { privateKey: key.key }),
-    ...(agent === undefined ? {} : { agent }),
-    ...(password === undefined ? {} : { password, tryKeyboard: true }),
-    authHandler: authHandler(authMethods(settings), mayLogIn),
-    // ssh2 takes a key for good unless the answer is exactly `false`.
-    hostVerifier: (blob: Buffer) => {
-      hostKeyRefusal = hostKeys.verify(blob)
-      return hostKeyRefusal === undefined
-    },
-    algorithms: {
-      cipher: CIPHERS,
-      ...(hostKeys.algorithms === undefined ? {} : { serverHostKey: hostKeys.algorithms })
-    },
-    readyTimeout: 0,
-    keepaliveInterval: keepaliveIntervalMs,
-    keepaliveCountMax: KEEPALIVES_UNANSWERED
-  })
-  saveRoundTrips(client)
-  await ready
-
-  return new Promise((resolve, reject) => {
-    client.on('close', () => reject(connectionError(undefined, settings)))
-    client.sftp((error, sftp) => {
-      if (!error) {
-        resolve(sftp)
-        return
-      }
-      const doing = `open SFTP on ${host}`
-      reject(
-        new UploadError('protocol', `${doing}: ${error.message}; the account must have the sftp subsystem`, {
-          cause: error
-        })
-      )
-    })
-  })
+async function openSftp(opening: Opening, turn: LoginTurn): Promise<{ client: Client; sftp: SFTPWrapper }> {
+  const { settings, progress, clients } = opening
+  const { jump, host, port } = settings
+  const stream = jump === undefined ? openTcp(opening, host, port) : await openJump(opening, jump, turn)
+  progress.place = placeOf(settings, jump)
+  const client = new Client()
+  clients.push(client)
+  // At the jump host it has been its turn.
+  const turnHere = jump === undefined ? turn : { onLoggedIn: turn.onLoggedIn }
+  await logIn(client, stream, settings, progress, settings, turnHere)
+  progress.stage = 'opening'
+  return { client, sftp: await startSftp(client, progress.place) }
 }
 
-function openSocket(host: string, port: number): Socket {
-  const socket = new Socket()
-  // With Nagle's algorithm small requests wait for the acknowledgement of the one before: 35 times slower.
-  socket.setNoDelay(true)
-  socket.connect(port, host)
-  // Not before: `connect` puts the method back that is replaced here.
-  coalesceWrites(socket)
+/** Logs in to the jump host and connects to the server from there; that says how far it has come, too. */
+async function openJump(opening: Opening, jump: Hop, { onReached, mayLogIn }: LoginTurn): Promise<Duplex> {
+  const { settings, progress, clients } = opening
+  const { place } = progress
+  const socket = openTcp(opening, jump.host, jump.port)
+  const client = new Client()
+  clients.push(client)
+  // The keepalives of the connection inside keep this one alive.
+  const jumpSettings = { ...settings, keepaliveIntervalMs: 0 }
+  await logIn(client, socket, jump, progress, jumpSettings, { onReached, mayLogIn })
+  const channel = await forward(client, place, settings)
+  progress.stage = 'reaching'
+  return new JumpStream(channel, client, socket, `jump host ${jump.host} port ${jump.port}`)
+}
+
+function openTcp({ sockets }: Opening, host: string, port: number): Socket {
+  const socket = openSocket(host, port)
+  sockets.push(socket)
   return socket
 }
 
-async function within<T>(
-  milliseconds: number,
-  { host, port }: ServerSettings,
-  signal: AbortSignal,
-  work: Promise<T>
-): Promise<T> {
+function forward(client: Client, place: Place, { host, port }: ServerSettings): Promise<ClientChannel> {
+  const target = `${host} port ${port}`
+  return new Promise((resolve, reject) => {
+    let failure: SshError | undefined
+    client.on('error', error => (failure ??= error))
+    client.on('close', () => reject(endError(failure, place)))
+    client.forwardOut('127.0.0.1', 0, host, port, (error: SshError | undefined, channel) => {
+      if (error) reject(forwardError(error, place, target))
+      else resolve(channel)
+    })
+  })
+}
+
+function startSftp(client: Client, place: Place): Promise<SFTPWrapper> {
+  return new Promise((resolve, reject) => {
+    let failure: SshError | undefined
+    client.on('error', error => (failure ??= error))
+    client.on('close', () => reject(endError(failure, place)))
+    client.sftp((error: SshError | undefined, sftp) => {
+      if (error) reject(sftpError(error, place))
+      else resolve(sftp)
+    })
+  })
+}
+
+async function within<T>({ settings, progress }: Opening, signal: AbortSignal, work: Promise<T>): Promise<T> {
   work.catch(() => undefined)
+  const { connectTimeoutMs } = settings
   let cleanUp: () => void = () => undefined
   const stopped = new Promise<never>((_resolve, reject) => {
-    const seconds = milliseconds / 1000
-    const timer = setTimeout(
-      () =>
-        reject(
-          new UploadError('unreachable', `connect to ${host} port ${port}: no login within ${seconds} s`)
-        ),
-      milliseconds
-    )
+    const timer = setTimeout(() => reject(timeoutError(progress, connectTimeoutMs / 1000)), connectTimeoutMs)
     const stop = () => reject(signal.reason as Error)
     signal.addEventListener('abort', stop)
     cleanUp = () => {

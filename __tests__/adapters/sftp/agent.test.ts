@@ -1,0 +1,98 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { agentSecret, openAgent } from '../../../src/adapters/sftp/agent.js'
+import { connect } from '../../../src/adapters/sftp/connect.js'
+import { describeWithAgent, startAgent, type TestAgent } from '../../support/ssh-agent.js'
+import { settingsFor } from '../../support/sftp-settings.js'
+import { startSftpServer, type SftpServer } from '../../support/sftp-server.mjs'
+
+const never = new AbortController().signal
+
+describeWithAgent('an SSH agent', () => {
+  let agent: TestAgent
+  let directory: string
+
+  beforeAll(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'agent-'))
+    agent = await startAgent()
+  })
+  afterAll(async () => {
+    await agent.close()
+    await rm(directory, { recursive: true })
+  })
+
+  test.each([['ed25519'], ['rsa'], ['ecdsa']])('logs in with its key: %s', async type => {
+    const { publicKey, fingerprint } = await agent.holdOnly(type)
+    const server = await startSftpServer({
+      root: directory,
+      users: [{ username: 'deploy', publicKeys: [publicKey] }]
+    })
+    const opened = await openAgent(agent.socket)
+    expect(opened.keys.map(key => key.fingerprint)).toEqual([fingerprint])
+    const remote = await connect(settingsFor(server, { password: undefined, agent: opened }), never)
+    remote.close()
+    await server.close()
+  })
+
+  test('that is refused is named with its keys', async () => {
+    const { fingerprint } = await agent.holdOnly('ed25519')
+    const server: SftpServer = await startSftpServer({ root: directory })
+    const settings = settingsFor(server, { password: undefined, agent: await openAgent(agent.socket) })
+    const refused = connect(settings, never)
+    await expect(refused).rejects.toMatchObject({
+      code: 'login',
+      message: expect.stringContaining(fingerprint)
+    })
+    await server.close()
+  })
+
+  test.each([['ed25519'], ['rsa']])('gives the same secret each time with %s, and no other', async type => {
+    await agent.holdOnly(type)
+    const [first, second] = [await openAgent(agent.socket), await openAgent(agent.socket)]
+    const secret = await agentSecret(first)
+    expect(secret).toEqual(expect.stringMatching(/^.{64,}$/))
+    expect(await agentSecret(second)).toBe(secret)
+    await agent.holdOnly(type)
+    expect(await agentSecret(await openAgent(agent.socket))).not.toBe(secret)
+  })
+
+  test('gives no secret with a key whose signatures differ', async () => {
+    await agent.holdOnly('ecdsa')
+    expect(await agentSecret(await openAgent(agent.socket))).toBeUndefined()
+  })
+
+  test('without a key is refused, with what to do', async () => {
+    await agent.holdNone()
+    await expect(openAgent(agent.socket)).rejects.toMatchObject({
+      code: 'invalid-input',
+      message: expect.stringMatching(/^ssh-agent: must be .*found no usable key.*\n.*ssh-add/)
+    })
+  })
+})
+
+describe('a socket where no agent is', () => {
+  let directory: string
+
+  beforeAll(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'agent-'))
+  })
+  afterAll(() => rm(directory, { recursive: true }))
+
+  test('is refused, with what to do', async () => {
+    await expect(openAgent(join(directory, 'nothing'))).rejects.toMatchObject({
+      code: 'invalid-input',
+      message: expect.stringMatching(/^ssh-agent: must be .*found nothing that answers/)
+    })
+  })
+
+  test('that hangs up is refused', async () => {
+    const socket = join(directory, 'hangs-up')
+    const server = createServer(connection => connection.destroy())
+    await new Promise<void>(resolve => server.listen(socket, resolve))
+    await expect(openAgent(socket)).rejects.toMatchObject({ code: 'invalid-input' })
+    server.close()
+  })
+})

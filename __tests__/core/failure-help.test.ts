@@ -1,0 +1,35 @@
+import { describe, expect, test } from '@jest/globals'
+import { type ErrorCode, UploadError } from '../../src/core/errors.js'
+import { explain } from '../../src/core/failure-help.js'
+
+describe('a failure of a file says what to do', () => {
+  test.each<[ErrorCode, RegExp]>([
+    ['no-files', /earlier step.*include-hidden-files/],
+    ['connection-lost', /retries/],
+    ['stalled', /stall-timeout/],
+    ['protocol', /RUNNER_DEBUG/],
+    ['not-found', /remote-path.*login directory/],
+    ['permission', /ls -ld.*remote-path/],
+    ['wrong-type', /local => remote/],
+    ['no-space', /df -h.*quota/],
+    ['unsupported', /connections: 1/],
+    ['server-failure', /disk or quota[^]*df -h/],
+    ['source-changed', /before this step/],
+    ['source-unreadable', /permissions/],
+    ['not-verified', /did not get its name/]
+  ])('%s', (code, todo) => {
+    const [first, ...help] = explain(new UploadError(code, 'open app.zip: what was seen')).split('\n')
+    expect(first).toBe('open app.zip: what was seen')
+    expect(help.join('\n')).toMatch(todo)
+    expect(help).toHaveLength(2)
+  })
+})
+
+test('a message that says it already is left as it is', () => {
+  const message = 'connect to example.com: refused\nA firewall.\nOpen it.'
+  expect(explain(new UploadError('protocol', message))).toBe(message)
+})
+
+test('a cancelled run needs no help', () => {
+  expect(explain(new UploadError('cancelled', 'the run was told to stop'))).toBe('the run was told to stop')
+})

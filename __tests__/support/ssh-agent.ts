@@ -1,0 +1,76 @@
+import { describe, test } from '@jest/globals'
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { delimiter, join } from 'node:path'
+import { promisify } from 'node:util'
+
+const run = promisify(execFile)
+
+export interface AgentKey {
+  /** A line as in authorized_keys. */
+  readonly publicKey: string
+  readonly publicFile: string
+  readonly fingerprint: string
+}
+
+export interface TestAgent {
+  readonly socket: string
+  /** Forgets all keys and takes a new one of this type. */
+  holdOnly(type: string): Promise<AgentKey>
+  holdNone(): Promise<void>
+  close(): Promise<void>
+}
+
+/** A describe that needs OpenSSH's ssh-agent: without it, skipped with one line, or failed where CI is set. */
+export function describeWithAgent(name: string, define: () => void): void {
+  const isThere = (process.env.PATH ?? '').split(delimiter).some(path => existsSync(join(path, 'ssh-agent')))
+  if (isThere) {
+    describe(name, define)
+  } else if (process.env.CI !== undefined && process.env.CI !== '') {
+    describe(name, () => {
+      test('needs ssh-agent', () => {
+        throw new Error('ssh-agent is not installed; CI runs every test')
+      })
+    })
+  } else {
+    console.log(`skipped, ssh-agent is not installed: ${name}`)
+    describe.skip(name, define)
+  }
+}
+
+/** Starts OpenSSH's ssh-agent with a socket of its own. */
+export async function startAgent(): Promise<TestAgent> {
+  const directory = await mkdtemp(join(tmpdir(), 'ssh-agent-'))
+  const socket = join(directory, 'socket')
+  const agent = spawn('ssh-agent', ['-D', '-a', socket], { stdio: ['ignore', 'pipe', 'inherit'] })
+  // It names its socket when it listens.
+  await once(agent.stdout, 'data')
+  const env = { ...process.env, SSH_AUTH_SOCK: socket }
+  let keys = 0
+  const holdNone = async () => {
+    await run('ssh-add', ['-q', '-D'], { env })
+  }
+  return {
+    socket,
+    holdNone,
+    async holdOnly(type) {
+      await holdNone()
+      keys += 1
+      const file = join(directory, `key-${keys}`)
+      await run('ssh-keygen', ['-q', '-t', type, '-N', '', '-C', 'test', '-f', file])
+      await run('ssh-add', ['-q', file], { env })
+      const publicKey = await readFile(`${file}.pub`, 'utf8')
+      const { stdout } = await run('ssh-keygen', ['-lf', `${file}.pub`])
+      return { publicKey, publicFile: `${file}.pub`, fingerprint: stdout.split(' ')[1] ?? '' }
+    },
+    async close() {
+      const ended = once(agent, 'close')
+      agent.kill()
+      await ended
+      await rm(directory, { recursive: true, force: true })
+    }
+  }
+}
