@@ -1,5 +1,5 @@
 import * as core from '@actions/core'
-import { randomBytes } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { UploadError } from '../core/errors.js'
 import { planUpload, type PlannedFile } from '../core/plan.js'
@@ -105,7 +105,7 @@ async function uploadFiles(
     openSource: file => openLocalSource(file, readers),
     clock,
     random: Math.random,
-    newId: () => randomBytes(4).toString('hex'),
+    newId: () => randomUUID().slice(0, 8),
     emit: log.emit
   }
   log.uploading(files)
