@@ -69,7 +69,11 @@ test('a directory is made in one round trip where its parent is there', async ()
   const asked = server.log.length
   const create = () => remote.create('a/b/c', undefined)
   await clock.until(directories.within(remote, 'a/b', create))
-  expect(server.log.slice(asked).map(({ operation }) => operation)).toEqual(['stat', 'makeDirectory', 'create'])
+  expect(server.log.slice(asked).map(({ operation }) => operation)).toEqual([
+    'stat',
+    'makeDirectory',
+    'create'
+  ])
 })
 
 test('a file is created again when its directory had to be made first', async () => {
