@@ -12,10 +12,10 @@ import { startSshd, type Sshd, type SshdOptions } from './sshd.js'
 export const mebibyte = 1024 * 1024
 
 /**
- * What may be sent again after an interruption: each of four lanes has a block that is not acknowledged as a whole,
- * and some bytes are on their way.
+ * What may be sent again after an interruption: each of four lanes has up to 2 MiB in flight, and blocks that are not
+ * acknowledged as a whole.
  */
-export const fewBlocks = 8 * mebibyte
+export const fewBlocks = 10 * mebibyte
 
 export interface JobStep {
   readonly main: PhaseResult

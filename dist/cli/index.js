@@ -77428,11 +77428,18 @@ class Directories {
         return create();
     }
     async makeIfMissing(remote, directory) {
-        if (await directories_isDirectory(remote, directory))
+        // Made without waiting for whether it is there: the parent mostly is, and a server refuses what it has.
+        const make = () => remote.makeDirectory(directory, this.mode);
+        const [found, made] = await Promise.allSettled([directories_isDirectory(remote, directory), make()]);
+        if (found.status === 'rejected')
+            throw found.reason;
+        if (found.value || made.status === 'fulfilled')
             return;
+        if (isTransient(made.reason))
+            throw made.reason;
         await this.ensure(remote, parentOf(directory));
         try {
-            await remote.makeDirectory(directory, this.mode);
+            await make();
         }
         catch (error) {
             // Another run may have made it in between; SFTP version 3 has no status code for that.
@@ -77498,7 +77505,7 @@ class Lane {
 
 
 /** Small files on their way over one lane at once. */
-const FILES_PER_LANE = 256;
+const FILES_PER_LANE = 512;
 /** Within this time a cut has ended all connections. */
 const CUT_MS = 2_000;
 /** The lanes of one attempt: the first is there from the start, others join while there is work for them. */
@@ -78806,7 +78813,7 @@ function directoryOf(target) {
 
 /** Large files that are on their way at once: more than one, so that the lanes stay full where one ends. */
 const LARGE_AT_ONCE = 3;
-const SMALL_AT_ONCE = 1024;
+const SMALL_AT_ONCE = 2048;
 /** What makes another lane worth its login. */
 const BYTES_FOR_A_LANE = 8 * 1024 * 1024;
 const FILES_FOR_A_LANE = 64;
@@ -79017,10 +79024,6 @@ class ReaderPool {
     waitingForSlot = [];
     readers = [];
     streams = 0;
-    constructor() {
-        // It starts up while the first connection is made.
-        this.addReader();
-    }
     /** Reads that follow each other and are hashed together, for sending: one worker is faster than any line. */
     openStream() {
         return this.streamOf(this.readers[0] ?? this.addReader());
@@ -79125,6 +79128,9 @@ class Reader {
 
 
 
+
+/** Bytes of a range that this thread reads and hashes faster itself than it can ask a worker to. */
+const SHORT = 64 * 1024;
 const HASHED_AT_ONCE = 4 * 1024 * 1024;
 /** Opens a local file for the time of its upload. @throws UploadError `source-unreadable`, `source-changed`. */
 async function openLocalSource(file, readers) {
@@ -79172,6 +79178,20 @@ class LocalSource {
         this.mode = process.platform === 'win32' ? undefined : Number(opened.mode & 4095n);
     }
     stream(range) {
+        return range.length <= SHORT ? this.shortStream(range) : this.longStream(range);
+    }
+    shortStream(range) {
+        const reading = this.read(range);
+        reading.catch(() => undefined);
+        const slices = async function* () {
+            yield await reading;
+        };
+        const digest = async () => (0,external_node_crypto_.createHash)('sha256')
+            .update(await reading)
+            .digest('base64');
+        return { slices: slices(), digest };
+    }
+    longStream(range) {
         let settle;
         const digest = new Promise(resolve => (settle = resolve));
         const { handle, readers } = this;
@@ -79223,10 +79243,16 @@ class LocalSource {
         return this.whole;
     }
     async read({ offset, length }) {
-        const { bytesRead, buffer } = await this.handle.read(Buffer.allocUnsafe(length), 0, length, offset);
-        if (bytesRead < length)
+        let read;
+        try {
+            read = await this.handle.read(Buffer.allocUnsafe(length), 0, length, offset);
+        }
+        catch (error) {
+            throw toUploadError(error, 'source-unreadable', `read ${this.path}`);
+        }
+        if (read.bytesRead < length)
             throw this.tooShort();
-        return buffer;
+        return read.buffer;
     }
     async confirmUnchanged() {
         const now = await (0,external_node_fs_promises_namespaceObject.stat)(this.path, { bigint: true }).catch(() => undefined);
@@ -80501,10 +80527,12 @@ async function connect(settings, signal, turn = {}) {
     try {
         const { client, sftp } = await within(opening, signal, openSftp(opening, turn));
         const session = new SftpSession(client, sftp, settings);
-        // ssh2 only asks for an end, and on a dark line nobody answers: the process would wait for it.
+        // ssh2 only asks for an end; the process waits for no answer to it, which on a dark line nobody gives.
         void session.ended.then(() => {
-            for (const socket of opening.sockets)
+            for (const socket of opening.sockets) {
+                socket.unref();
                 setTimeout(() => socket.destroy(), connect_GOODBYE_MS).unref();
+            }
         });
         return session;
     }
@@ -80912,7 +80940,7 @@ async function uploadFiles(plan, { settings, login, state, temp, log, signal }) 
         openSource: file => openLocalSource(file, readers),
         clock: clock,
         random: Math.random,
-        newId: () => (0,external_node_crypto_.randomBytes)(4).toString('hex'),
+        newId: () => (0,external_node_crypto_.randomUUID)().slice(0, 8),
         emit: log.emit
     };
     if (settings.isDryRun)

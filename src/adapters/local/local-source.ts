@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { open, stat } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import type { BigIntStats } from 'node:fs'
@@ -8,6 +9,8 @@ import type { PlannedFile } from '../../core/plan.js'
 import type { Source, SourceStream } from '../../engine/ports.js'
 import { SLOT_LENGTH, type ReaderPool, type ReadPiece } from './reader-pool.js'
 
+/** Bytes of a range that this thread reads and hashes faster itself than it can ask a worker to. */
+const SHORT = 64 * 1024
 const HASHED_AT_ONCE = 4 * 1024 * 1024
 
 /** Opens a local file for the time of its upload. @throws UploadError `source-unreadable`, `source-changed`. */
@@ -54,6 +57,23 @@ class LocalSource implements Source {
   }
 
   stream(range: ByteRange): SourceStream {
+    return range.length <= SHORT ? this.shortStream(range) : this.longStream(range)
+  }
+
+  private shortStream(range: ByteRange): SourceStream {
+    const reading = this.read(range)
+    reading.catch(() => undefined)
+    const slices = async function* () {
+      yield await reading
+    }
+    const digest = async () =>
+      createHash('sha256')
+        .update(await reading)
+        .digest('base64')
+    return { slices: slices(), digest }
+  }
+
+  private longStream(range: ByteRange): SourceStream {
     let settle: (digest: Digest) => void
     const digest = new Promise<Digest>(resolve => (settle = resolve))
     const { handle, readers } = this
@@ -101,9 +121,14 @@ class LocalSource implements Source {
     return this.whole
   }
   async read({ offset, length }: ByteRange): Promise<Uint8Array> {
-    const { bytesRead, buffer } = await this.handle.read(Buffer.allocUnsafe(length), 0, length, offset)
-    if (bytesRead < length) throw this.tooShort()
-    return buffer
+    let read: { bytesRead: number; buffer: Buffer }
+    try {
+      read = await this.handle.read(Buffer.allocUnsafe(length), 0, length, offset)
+    } catch (error) {
+      throw toUploadError(error, 'source-unreadable', `read ${this.path}`)
+    }
+    if (read.bytesRead < length) throw this.tooShort()
+    return read.buffer
   }
 
   async confirmUnchanged(): Promise<void> {

@@ -53,9 +53,12 @@ export async function connect(
   try {
     const { client, sftp } = await within(opening, signal, openSftp(opening, turn))
     const session = new SftpSession(client, sftp, settings)
-    // ssh2 only asks for an end, and on a dark line nobody answers: the process would wait for it.
+    // ssh2 only asks for an end; the process waits for no answer to it, which on a dark line nobody gives.
     void session.ended.then(() => {
-      for (const socket of opening.sockets) setTimeout(() => socket.destroy(), GOODBYE_MS).unref()
+      for (const socket of opening.sockets) {
+        socket.unref()
+        setTimeout(() => socket.destroy(), GOODBYE_MS).unref()
+      }
     })
     return session
   } catch (error) {

@@ -1,0 +1,113 @@
+// Uploads the same files with every client that is installed, in turn, and compares the medians. bench/README.md tells how.
+import { execFileSync } from 'node:child_process'
+import { randomFillSync } from 'node:crypto'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpus, release, tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { installPackages } from '../script/packages.mjs'
+import { actionBy } from './action.mjs'
+import { drawChart } from './chart.mjs'
+import { delayed, loopback, relayed, whyNoDelay } from './line.mjs'
+import { measure } from './measure.mjs'
+import { fastPutBy, findPeers } from './peers.mjs'
+import { startServer } from './server.mjs'
+import { works } from './works.mjs'
+
+const OURS = 'resumable-sftp-upload'
+/** A client that takes longer is not waited for again. */
+const LIMIT_MS = 120_000
+const here = dirname(fileURLToPath(import.meta.url))
+
+const { version } = JSON.parse(readFileSync(join(here, '..', 'package.json'), 'utf8'))
+const { values: given } = parseArgs({
+  options: {
+    rounds: { type: 'string', default: '3' },
+    works: { type: 'string', default: works.map(({ id }) => id).join(',') },
+    clients: { type: 'string' },
+    node: { type: 'string', default: process.execPath },
+    save: { type: 'boolean', default: false }
+  }
+})
+installPackages()
+const wanted = new Set(given.works.split(','))
+const noDelay = whyNoDelay()
+if (noDelay !== undefined) {
+  console.log(`The long lines are a relay in this process, not a packet path: ${noDelay}. Loss is left out.`)
+}
+
+const results = []
+for (const work of works.filter(({ id }) => wanted.has(id))) results.push(await run(work))
+const report = {
+  machine: `${cpus().length} × ${cpus()[0].model}, ${process.platform} ${release()}`,
+  node: execFileSync(given.node, ['--version'], { encoding: 'utf8' }).trim(),
+  version,
+  line: noDelay === undefined ? 'a packet path' : 'a relay',
+  results
+}
+if (given.save) {
+  writeFileSync(join(here, 'results.json'), `${JSON.stringify(report, null, 2)}\n`)
+  writeFileSync(join(here, 'results.svg'), drawChart(results))
+}
+process.exitCode = results.some(({ clients }) => clients.some(({ wrong }) => wrong !== undefined)) ? 1 : 0
+
+async function run(work) {
+  const folder = mkdtempSync(join(tmpdir(), 'bench-'))
+  const from = join(folder, 'from')
+  const to = join(folder, 'to')
+  mkdirSync(from)
+  for (const [index, size] of work.files.entries()) writeFileSync(join(from, `file-${index}`), content(size))
+  const line =
+    work.line === undefined
+      ? loopback()
+      : noDelay === undefined
+        ? await delayed(work.line)
+        : relayed(work.line)
+  const server = await startServer(folder, line)
+  try {
+    const peers = findPeers({ fastPut: fastPutBy(given.node, here) })
+    const ours = { name: OURS, version: version, command: actionBy(given.node, work.inputs) }
+    const clients = [ours, ...peers].filter(
+      ({ name }) => given.clients === undefined || name === OURS || given.clients.split(',').includes(name)
+    )
+    return { id: work.id, title: work.title, clients: await takeTurns(clients, { from, to, server }) }
+  } finally {
+    server.close()
+    await line.close()
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+async function takeTurns(clients, { from, to, server }) {
+  const taken = clients.map(client => ({ ...client, seconds: [], wrong: undefined }))
+  for (let round = 0; round < Number(given.rounds); round++) {
+    for (const client of taken) {
+      if (client.wrong !== undefined) continue
+      const { seconds, wrong } = await measure(client.command({ from, to, server }), {
+        from,
+        target: to,
+        limitMs: LIMIT_MS
+      })
+      client.wrong = wrong
+      if (wrong === undefined) client.seconds.push(seconds)
+      console.log(`${client.name.padEnd(32)} ${seconds.toFixed(2).padStart(8)} s  ${wrong ?? ''}`)
+    }
+  }
+  const [first] = taken
+  const ourMedian = median(first.seconds)
+  return taken.map(({ name, version, seconds, wrong }) => {
+    const own = wrong === undefined ? median(seconds) : undefined
+    return { name, version, seconds, median: own, timesOurs: own && ourMedian && own / ourMedian, wrong }
+  })
+}
+
+function median(values) {
+  const sorted = values.toSorted((a, b) => a - b)
+  return sorted[sorted.length >> 1]
+}
+
+/** Bytes that cannot be compressed. */
+function content(size) {
+  return randomFillSync(Buffer.allocUnsafe(size))
+}
