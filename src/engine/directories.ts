@@ -46,10 +46,15 @@ export class Directories {
   }
 
   private async makeIfMissing(remote: Remote, directory: string): Promise<void> {
-    if (await isDirectory(remote, directory)) return
+    // Made without waiting for whether it is there: the parent mostly is, and a server refuses what it has.
+    const make = () => remote.makeDirectory(directory, this.mode)
+    const [found, made] = await Promise.allSettled([isDirectory(remote, directory), make()])
+    if (found.status === 'rejected') throw found.reason
+    if (found.value || made.status === 'fulfilled') return
+    if (isTransient(made.reason)) throw made.reason
     await this.ensure(remote, parentOf(directory))
     try {
-      await remote.makeDirectory(directory, this.mode)
+      await make()
     } catch (error) {
       // Another run may have made it in between; SFTP version 3 has no status code for that.
       if (isTransient(error) || !(await isDirectory(remote, directory))) throw error

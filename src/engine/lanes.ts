@@ -5,7 +5,7 @@ import type { Clock, Connect, Emit, LoginTurn } from './ports.js'
 import type { BlockQueue } from './block-queue.js'
 
 /** Small files on their way over one lane at once. */
-const FILES_PER_LANE = 256
+const FILES_PER_LANE = 512
 /** Within this time a cut has ended all connections. */
 const CUT_MS = 2_000
 

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import { rm } from 'node:fs/promises'
 import type { Report } from '../core/report.js'
 import type { State } from '../engine/checkpoint.js'
@@ -42,7 +42,7 @@ export async function uploadFiles(
     openSource: file => openLocalSource(file, readers),
     clock,
     random: Math.random,
-    newId: () => randomBytes(4).toString('hex'),
+    newId: () => randomUUID().slice(0, 8),
     emit: log.emit
   }
   if (settings.isDryRun) log.previewing(files)

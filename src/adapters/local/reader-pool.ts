@@ -24,11 +24,6 @@ export class ReaderPool {
   private readonly readers: Reader[] = []
   private streams = 0
 
-  constructor() {
-    // It starts up while the first connection is made.
-    this.addReader()
-  }
-
   /** Reads that follow each other and are hashed together, for sending: one worker is faster than any line. */
   openStream(): ReadPiece {
     return this.streamOf(this.readers[0] ?? this.addReader())
