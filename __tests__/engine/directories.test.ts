@@ -29,7 +29,7 @@ test('makes what is missing, parents first, and each only once', async () => {
 })
 
 test('looks no further up than it must', async () => {
-  const { clock, server, remote, made, directories } = await open()
+  const { clock, server, remote, directories } = await open()
   server.put('a/b/file', bytesOf(1, 1))
   await clock.until(directories.ensure(remote, 'a/b'))
   expect(server.requests('makeDirectory').map(({ path }) => path)).toEqual(['a/b'])

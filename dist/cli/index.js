@@ -68273,7 +68273,7 @@ class Log {
         const { output } = this.settings;
         this.close();
         const failed = report.results.filter(({ status }) => status === 'failed');
-        this.tellFailures(failed.slice(0, FAILURES_SHOWN));
+        this.tellFailures(failed.slice(0, FAILURES_SHOWN), failureOf(report));
         if (failed.length > FAILURES_SHOWN)
             output.info(`and ${formatCount(failed.length - FAILURES_SHOWN, 'file')} more`);
         output.info(outcomeOf(report, context));
@@ -68294,15 +68294,16 @@ class Log {
                 output.info(line);
         });
     };
-    /** Each reason of its own becomes an annotation, but for the first one, with which the step ends. */
-    tellFailures(failed) {
+    /** Each reason of its own becomes an annotation, but for the one with which the step ends, and waiting for that. */
+    tellFailures(failed, last) {
         const { output } = this.settings;
         const reasonOf = tellOnce();
         let annotations = 0;
-        for (const [index, result] of failed.entries()) {
+        for (const result of failed) {
             const reason = reasonOf(result.error);
             const line = failureLine(result, reason);
-            if (index === 0 || reason === undefined || annotations === ANNOTATIONS) {
+            const isTold = reason === undefined || reason === last || reason.code === 'withheld';
+            if (isTold || annotations === ANNOTATIONS) {
                 output.info(line);
             }
             else {
