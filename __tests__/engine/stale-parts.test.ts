@@ -68,3 +68,20 @@ test('is no failure when the connection is lost', async () => {
   stale.sweep(remote, 'site/a')
   await clock.until(stale.done())
 })
+
+test('is not waited for longer than half a minute', async () => {
+  const { clock, remote, stale } = await open()
+  remote.list = () => new Promise(() => undefined)
+  const from = clock.now()
+  stale.sweep(remote, 'site/a')
+  await clock.until(stale.done())
+  expect(clock.now() - from).toBe(30_000)
+})
+
+test('leaves part files alone of which the server tells no time', async () => {
+  const { clock, server, remote, stale } = await open()
+  remote.list = () => Promise.resolve([{ name: 'a.0123abcd.part', mtime: undefined }])
+  stale.sweep(remote, 'site/a')
+  await clock.until(stale.done())
+  expect(server.requests('remove')).toEqual([])
+})

@@ -65,7 +65,8 @@ export class SftpFiles {
 
   /** The local path; `..` cannot leave the root, symbolic links can. */
   path(remote) {
-    return join(this.server.root, posix.resolve('/', remote))
+    const { foldNames = name => name } = this.server.faults
+    return join(this.server.root, posix.resolve('/', foldNames(remote)))
   }
 
   keep(open) {

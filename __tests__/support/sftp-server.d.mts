@@ -1,3 +1,6 @@
+import type { ServerChannel } from 'ssh2'
+import type { SftpRequest } from './sftp-wire.mjs'
+
 export interface SftpUser {
   readonly username: string
   readonly password?: string
@@ -51,6 +54,14 @@ export interface SftpFaults {
   refuseConnections?: boolean | undefined
   /** Drop new connections while this many are open. */
   maxConnections?: number | undefined
+  /** The server keeps every path under this one, as a file system does that does not tell all names apart. */
+  foldNames?: ((path: string) => string) | undefined
+  /** Bytes of a packet that the server says it takes. */
+  packetSize?: number | undefined
+  /** What goes to the client in place of the honest answer; an endless row is sent as fast as the client takes it. */
+  forge?: ((request: SftpRequest, honest: Buffer) => Iterable<Buffer>) | undefined
+  /** Answers programs that the client starts, which are refused otherwise. */
+  exec?: ((command: string, channel: ServerChannel) => void) | undefined
   /** Refuse the opening of more SSH channels per connection. */
   maxChannels?: number | undefined
 }

@@ -131,6 +131,11 @@ function serveClient(server, users, client, connection) {
       server.logins.push({ method: context.method, username: context.username, accepted })
     })
   })
+  // ssh2 has no way to ask for other sizes.
+  const { _protocol: protocol } = client
+  const confirm = protocol.channelOpenConfirm.bind(protocol)
+  protocol.channelOpenConfirm = (remote, local, window, packetSize) =>
+    confirm(remote, local, window, server.faults.packetSize ?? packetSize)
   client.on('session', (accept, reject) => {
     if (channels >= (server.faults.maxChannels ?? Infinity)) {
       reject()
@@ -139,6 +144,10 @@ function serveClient(server, users, client, connection) {
     channels += 1
     const session = accept()
     session.on('close', () => (channels -= 1))
+    session.on('exec', (acceptExec, rejectExec, { command }) => {
+      if (server.faults.exec === undefined) rejectExec()
+      else server.faults.exec(command, acceptExec())
+    })
     session.on('subsystem', (acceptSubsystem, rejectSubsystem, { name }) => {
       if (name !== 'sftp') return rejectSubsystem()
       const served = serveChannel(server, acceptSubsystem(), connection)
@@ -189,15 +198,18 @@ function isSame(expected, given) {
 async function serveChannel(server, channel, connection) {
   const { faults } = server
   const files = new SftpFiles(server)
-  const answers = new Answers(faults, channel)
+  const answers = new Answers(faults, channel, connection.socket)
   channel.on('error', () => {})
   try {
     for await (const request of readRequests(channel)) {
       if (connection.cut) break
       if ((faults.silentAfterBytes ?? Infinity) <= 0) continue
-      if (request.op === 'init') answers.send(formatVersion(server.extensions))
-      else answers.send(await files.perform(request), request.op)
-      await answers.drained()
+      const honest = request.op === 'init' ? formatVersion(server.extensions) : await files.perform(request)
+      for (const packet of faults.forge?.(request, honest) ?? [honest]) {
+        if (answers.closed) break
+        answers.send(packet, request.op)
+        await answers.drained()
+      }
     }
   } catch (error) {
     // Anything else is a channel that ended in the middle, or nonsense on it: both end the channel.
@@ -219,12 +231,17 @@ class Answers {
   #closed
   #held = []
   #release
+  closed = false
 
-  constructor(faults, channel) {
+  constructor(faults, channel, socket) {
     this.#faults = faults
     this.#channel = channel
-    this.#closed = new Promise(resolve => channel.once('close', resolve))
-    void this.#closed.then(() => clearTimeout(this.#release))
+    // A channel that nobody reads does not close with its connection.
+    this.#closed = new Promise(resolve => [channel, socket].map(stream => stream.once('close', resolve)))
+    void this.#closed.then(() => {
+      this.closed = true
+      clearTimeout(this.#release)
+    })
   }
 
   send(packet, op) {

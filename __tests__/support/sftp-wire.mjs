@@ -175,6 +175,11 @@ export function formatFileSystem(id, fs) {
   return frame(201, u32(id), ...numbers.map(u64))
 }
 
+/** The answer to limits@openssh.com: bytes of a packet, a read and a write, and handles (OpenSSH PROTOCOL §4.8). */
+export function formatLimits(id, limits) {
+  return frame(201, u32(id), ...limits.map(u64))
+}
+
 function attributes(stats) {
   const seconds = milliseconds => u32(Math.floor(milliseconds / 1000))
   return Buffer.concat([

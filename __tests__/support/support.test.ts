@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
+import fc from 'fast-check'
 import { execFile } from 'node:child_process'
 import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -554,4 +555,8 @@ describeWithSshd('sshd', () => {
     await expect(upload(sftp, `${sshd.root}/app.zip`, Buffer.alloc(1))).rejects.toMatchObject({ code: 3 })
     await expect(ask<unknown>(done => client.sftp(done))).rejects.toThrow()
   })
+})
+
+test('properties play the same cases each time, unless the environment says otherwise', () => {
+  expect(fc.readConfigureGlobal()).toMatchObject({ seed: Number(process.env.PROPERTY_SEED ?? 1) })
 })

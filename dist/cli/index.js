@@ -59660,7 +59660,7 @@ exports.suggestSimilar = suggestSimilar;
 __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
 /* harmony import */ var _small_heap_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1394);
 /* harmony import */ var _esm_dirname_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9853);
-/* harmony import */ var _cli_main_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8669);
+/* harmony import */ var _cli_main_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6632);
 
 
 
@@ -59671,7 +59671,7 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 8669:
+/***/ 6632:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -68273,7 +68273,7 @@ class Log {
         const { output } = this.settings;
         this.close();
         const failed = report.results.filter(({ status }) => status === 'failed');
-        this.tellFailures(failed.slice(0, FAILURES_SHOWN));
+        this.tellFailures(failed.slice(0, FAILURES_SHOWN), failureOf(report));
         if (failed.length > FAILURES_SHOWN)
             output.info(`and ${formatCount(failed.length - FAILURES_SHOWN, 'file')} more`);
         output.info(outcomeOf(report, context));
@@ -68294,15 +68294,16 @@ class Log {
                 output.info(line);
         });
     };
-    /** Each reason of its own becomes an annotation, but for the first one, with which the step ends. */
-    tellFailures(failed) {
+    /** Each reason of its own becomes an annotation, but for the one with which the step ends, and waiting for that. */
+    tellFailures(failed, last) {
         const { output } = this.settings;
         const reasonOf = tellOnce();
         let annotations = 0;
-        for (const [index, result] of failed.entries()) {
+        for (const result of failed) {
             const reason = reasonOf(result.error);
             const line = failureLine(result, reason);
-            if (index === 0 || reason === undefined || annotations === ANNOTATIONS) {
+            const isTold = reason === undefined || reason === last || reason.code === 'withheld';
+            if (isTold || annotations === ANNOTATIONS) {
                 output.info(line);
             }
             else {
@@ -68794,11 +68795,15 @@ const SHAPES = [
 ;// CONCATENATED MODULE: ./lib/adapters/sftp/key-text.js
 
 
+/** Characters; the longest keys there are, indented and in base64 once more, take two thirds. */
+const LONGEST = 32 * 1024;
 /**
  * Finds the private key in pasted text and undoes what pasting does to it: line breaks lost, written as `\n`, of the
  * wrong kind or doubled, indentation, quotes, invisible characters, one more layer of base64.
  */
 function findKeyText(pasted) {
+    if (pasted.length > LONGEST)
+        return { form: 'none', found: `text of ${pasted.length} characters, which is longer than any key` };
     const visible = pasted.replace(/[\u200b-\u200d\u2060\ufeff]/g, '').replace(/[^\S\r\n]/g, ' ');
     const text = unwrapBase64(visible) ?? visible;
     return findPpk(text) ?? findPem(text) ?? { form: 'none', found: describeNonKey(text) };
@@ -69275,21 +69280,37 @@ const external_node_fs_promises_namespaceObject = __WEBPACK_EXTERNAL_createRequi
 ;// CONCATENATED MODULE: ./lib/adapters/local/left-out.js
 
 
-/** Walks a directory for what a search of all of it leaves out. Symbolic links to directories are not entered. */
-async function findLeftOut(directory, includeHiddenFiles) {
+/** Finds what a search of all of a directory leaves out; walks each directory that is asked about once. */
+function leftOutFinder(options) {
+    const found = new Map();
+    return directory => {
+        const leftOut = found.get(directory) ?? findLeftOut(directory, options);
+        found.set(directory, leftOut);
+        return leftOut;
+    };
+}
+/** A directory behind symbolic links is entered once. */
+async function findLeftOut(directory, options) {
     const leftOut = { hidden: [], broken: [], notUtf8: [] };
     const directories = [directory];
+    const entered = new Set();
     for (let next = directories.pop(); next !== undefined; next = directories.pop()) {
         for (const entry of await entriesOf(next)) {
             const path = (0,external_node_path_.join)(next, entry.name);
-            if (!includeHiddenFiles && entry.name.startsWith('.'))
+            const isOdd = entry.name.includes('\uFFFD');
+            if (!options.includeHiddenFiles && entry.name.startsWith('.')) {
                 leftOut.hidden.push(path);
-            else if (entry.name.includes('\uFFFD') && !(await exists(path)))
-                leftOut.notUtf8.push(path);
-            else if (entry.isSymbolicLink() && !(await exists(path)))
-                leftOut.broken.push(path);
-            else if (entry.isDirectory())
+            }
+            else if (isOdd || entry.isSymbolicLink()) {
+                const behind = await look(path);
+                if (behind === undefined)
+                    leftOut[isOdd ? 'notUtf8' : 'broken'].push(path);
+                else if (behind.isDirectory() && options.followSymlinks && isNew(behind, entered))
+                    directories.push(path);
+            }
+            else if (entry.isDirectory()) {
                 directories.push(path);
+            }
         }
     }
     return leftOut;
@@ -69303,14 +69324,17 @@ async function entriesOf(directory) {
         return [];
     }
 }
-async function exists(path) {
+async function look(path) {
     try {
-        await (0,external_node_fs_promises_namespaceObject.stat)(path);
-        return true;
+        return await (0,external_node_fs_promises_namespaceObject.stat)(path);
     }
     catch {
-        return false;
+        return undefined;
     }
+}
+function isNew({ dev, ino }, entered) {
+    const before = entered.size;
+    return entered.add(`${dev}:${ino}`).size > before;
 }
 
 ;// CONCATENATED MODULE: ./lib/adapters/local/notices.js
@@ -71078,7 +71102,7 @@ function readlink(fsPath) {
 // See https://github.com/nodejs/node/blob/d0153aee367422d0858105abec186da4dff0a0c5/deps/uv/include/uv/win.h#L691
 const UV_FS_O_EXLOCK = 0x10000000;
 const READONLY = external_fs_.constants.O_RDONLY;
-function io_util_exists(fsPath) {
+function exists(fsPath) {
     return io_util_awaiter(this, void 0, void 0, function* () {
         try {
             yield stat(fsPath);
@@ -71873,7 +71897,7 @@ class ToolRunner extends external_events_.EventEmitter {
                 state.on('debug', (message) => {
                     this._debug(message);
                 });
-                if (this.options.cwd && !(yield io_util_exists(this.options.cwd))) {
+                if (this.options.cwd && !(yield exists(this.options.cwd))) {
                     return reject(new Error(`The cwd: ${this.options.cwd} does not exist!`));
                 }
                 const fileName = this._getSpawnFileName();
@@ -76330,9 +76354,9 @@ async function searchPathOf(line, options) {
         throw lineError(line, error instanceof Error ? error.message : String(error));
     }
 }
-/** Whether a line matches everything below its search path: a path without glob characters, `x/**`, or all files of `x/**`. */
+/** Whether a line matches everything below its search path: a path without glob characters, `x/*`, `x/**` and the like. */
 function takesAll({ pattern }) {
-    return !/[*?[]/.test(pattern.replace(/(?:^|[/\\])\*\*(?:[/\\]\*)?[/\\]?$/, ''));
+    return !/[*?[]/.test(pattern.replace(/(?:(?:^|[/\\])\*\*?)+[/\\]?$/, ''));
 }
 function createGlobber(lines, options) {
     const patterns = lines.map(({ pattern }) => rootPattern(pattern, options.workspace));
@@ -76369,6 +76393,7 @@ async function matchFiles(selection) {
     const rules = await readIgnoreFile(options.ignoreFile, options.workspace);
     const notices = createNotices(options);
     const placements = [];
+    const leftOutBelow = leftOutFinder(options);
     const files = [];
     for (const set of setsOf(selection.paths)) {
         for (const line of set.lines)
@@ -76383,7 +76408,7 @@ async function matchFiles(selection) {
                 files.push({ local, place: placeOf(local, placement), size });
         }
         notices.leaveOut({ symlinks, special, ignored: [...ignored] });
-        await explainIncludes(set, paths, options, notices);
+        await explainIncludes(set, paths, { options, notices, leftOutBelow });
     }
     const leavesOut = (place) => {
         if (!options.includeHiddenFiles && place.at(-1)?.startsWith('.') === true)
@@ -76406,15 +76431,15 @@ function setsOf(paths) {
     return includes.length === 0 ? sets : [{ includes, excludes, lines: plain, place: placePlain }, ...sets];
 }
 /** Says of each line that includes whether it came to nothing, and what the search passed over. */
-async function explainIncludes({ includes, excludes }, paths, options, notices) {
+async function explainIncludes({ includes, excludes }, paths, { options, notices, leftOutBelow }) {
     for (const line of includes) {
         const searchPath = await searchPathOf(line, options);
-        const leftOut = takesAll(line) ? await findLeftOut(searchPath, options.includeHiddenFiles) : undefined;
-        const [nameless] = leftOut?.notUtf8 ?? [];
-        if (nameless !== undefined && excludes.length === 0)
+        const leftOut = await leftOutBelow(searchPath);
+        const [nameless] = leftOut.notUtf8;
+        if (nameless !== undefined && takesAll(line) && excludes.length === 0)
             throw badName(nameless);
-        if (leftOut !== undefined)
-            notices.leaveOut(leftOut);
+        // Whether a narrower line means such a name, nobody can tell.
+        notices.leaveOut(takesAll(line) ? leftOut : { notUtf8: leftOut.notUtf8 });
         if (paths.some(path => isAtOrBelow(path, searchPath)))
             continue;
         const withHidden = { ...options, includeHiddenFiles: true };
@@ -76834,7 +76859,7 @@ function tailOf(size) {
 /** Only a matching digest proves anything: a shell may be refused, faked, or see other paths than SFTP does. */
 async function hasDigest({ remote, path, source, signal }) {
     const [there, here] = await Promise.all([
-        remote.sha256(path).catch(() => undefined),
+        remote.sha256(path, source.size).catch(() => undefined),
         abortable(source.wholeDigest(), signal)
     ]);
     return there === Buffer.from(here, 'base64').toString('hex');
@@ -77727,6 +77752,45 @@ async function uploadLast(last, progress, { finish, firstFailure, soFar }, uploa
     await upload([progress]);
 }
 
+;// CONCATENATED MODULE: ./lib/engine/namesakes.js
+
+
+/** Planned files whose names some servers do not tell apart: Windows and macOS fold case, macOS composes accents. */
+class Namesakes {
+    groups;
+    constructor(files) {
+        const groups = new Map();
+        for (const file of files) {
+            const folded = fold(file.remote);
+            const group = groups.get(folded);
+            if (group === undefined)
+                groups.set(folded, [file]);
+            else
+                group.push(file);
+        }
+        this.groups = groups;
+    }
+    /**
+     * Looks whether the server tells the file from its namesakes: its part file, of which there is only one, must not be
+     * there under the name of another. Asks for nothing where there are none.
+     *
+     * @throws UploadError `invalid-input` when one of them would take the place of the other.
+     */
+    async expectApart(remote, file, partId) {
+        for (const other of this.groups.get(fold(file.remote)) ?? []) {
+            if (other.remote === file.remote)
+                continue;
+            if ((await remote.stat(partPath(other.remote, partId))) === undefined)
+                continue;
+            const names = `${JSON.stringify(file.remote)} from ${JSON.stringify(other.remote)}`;
+            throw new UploadError('invalid-input', `paths: every file must have a remote path of its own; this server does not tell ${names}`);
+        }
+    }
+}
+function fold(path) {
+    return path.normalize('NFC').toLowerCase().normalize('NFC');
+}
+
 ;// CONCATENATED MODULE: ./lib/engine/publish.js
 
 /**
@@ -78613,6 +78677,7 @@ async function becomeWhole(task, part) {
     await source.confirmUnchanged();
     const { remote } = attempt.lanes.livingOr(task.lane);
     const path = partPath(progress.file.remote, record.partId);
+    await attempt.namesakes.expectApart(remote, progress.file, record.partId);
     const { mtime } = await setAttributes(task, remote, path, part);
     remember(task, { ...record, whole: true });
     progress.whole = { mtime, version: source.version };
@@ -78747,7 +78812,9 @@ function delayAfter(failures) {
 ;// CONCATENATED MODULE: ./lib/engine/stale-parts.js
 
 
+
 const STALE_AFTER_MS = 7 * 24 * 60 * 60 * 1000;
+const LONGEST_SWEEP_MS = 30_000;
 /** Removes part files that uploads of the same target left behind more than 7 days ago; lists a directory only once. */
 class StaleParts {
     clock;
@@ -78775,15 +78842,20 @@ class StaleParts {
         };
         this.sweeps.push(sweep());
     }
-    /** Resolves when every sweep has ended. */
+    /** Resolves when every sweep has ended, or after half a minute: a directory may take long to list, or have no end. */
     async done() {
-        await Promise.all(this.sweeps);
+        const ended = new AbortController();
+        const late = this.clock.sleep(LONGEST_SWEEP_MS, ended.signal).catch(() => undefined);
+        await Promise.race([Promise.all(this.sweeps), late]);
+        ended.abort(new UploadError('cancelled', 'every sweep has ended'));
     }
     async list(remote, directory) {
         const byTarget = new Map();
         for (const entry of await remote.list(directory)) {
             const target = targetOfPart(entry.name);
-            if (target === undefined || this.clock.now() - entry.mtime * 1000 < STALE_AFTER_MS)
+            if (target === undefined || entry.mtime === undefined)
+                continue;
+            if (this.clock.now() - entry.mtime * 1000 < STALE_AFTER_MS)
                 continue;
             byTarget.set(target, [...(byTarget.get(target) ?? []), entry]);
         }
@@ -78795,6 +78867,7 @@ function directoryOf(target) {
 }
 
 ;// CONCATENATED MODULE: ./lib/engine/upload.js
+
 
 
 
@@ -78846,7 +78919,18 @@ async function upload(task, bringFile = uploadFile) {
     const onPublishing = () => void checkpoints.now(ended.signal);
     const traits = { oneLane: false, inOrder: true, refusesAttributes: false };
     const soFar = () => all.flatMap(progress => results.get(progress) ?? []);
-    const run = { ...task, traits, bringFile, finish, firstFailure, soFar, begun: false, onPublishing };
+    const namesakes = new Namesakes(files);
+    const run = {
+        ...task,
+        traits,
+        namesakes,
+        bringFile,
+        finish,
+        firstFailure,
+        soFar,
+        begun: false,
+        onPublishing
+    };
     const directories = new Directories(settings.dirMode);
     let elapsedMs;
     try {
@@ -78872,14 +78956,24 @@ async function upload(task, bringFile = uploadFile) {
 }
 /** One attempt at everything that has no result yet, over its own connections. */
 async function attemptUpload(run, pending, directories) {
-    const { settings, world, traits, signal } = run;
+    const { settings, world, traits, namesakes, signal } = run;
     signal.throwIfAborted();
     const queue = new BlockQueue();
     const { connect, emit, clock } = world;
     const { connections } = settings;
     const lanes = Lanes.open({ connect, connections, queue, emit, clock, signal }, lanesFor(pending));
     const staleParts = new StaleParts(clock);
-    const attempt = { world, settings, traits, lanes, queue, directories, staleParts, signal };
+    const attempt = {
+        world,
+        settings,
+        traits,
+        lanes,
+        queue,
+        directories,
+        namesakes,
+        staleParts,
+        signal
+    };
     const stop = () => {
         queue.close();
         void clock.sleep(DRAIN_MS, new AbortController().signal).then(() => lanes.close());
@@ -79129,14 +79223,17 @@ class Reader {
 
 
 
+
 /** Bytes of a range that this thread reads and hashes faster itself than it can ask a worker to. */
 const SHORT = 64 * 1024;
 const HASHED_AT_ONCE = 4 * 1024 * 1024;
+/** Opening a FIFO would wait for a writer otherwise; for a regular file it means nothing. */
+const READ = external_node_fs_.constants.O_RDONLY | external_node_fs_.constants.O_NONBLOCK;
 /** Opens a local file for the time of its upload. @throws UploadError `source-unreadable`, `source-changed`. */
 async function openLocalSource(file, readers) {
     const doing = `read ${file.local}`;
     try {
-        const handle = await (0,external_node_fs_promises_namespaceObject.open)(file.local, 'r');
+        const handle = await (0,external_node_fs_promises_namespaceObject.open)(file.local, READ);
         try {
             const opened = await handle.stat({ bigint: true });
             if (!opened.isFile())
@@ -79197,6 +79294,7 @@ class LocalSource {
         const { handle, readers } = this;
         const read = readers.openStream();
         const tooShort = () => this.tooShort();
+        const unreadable = (reason) => this.unreadable(reason);
         const slices = async function* () {
             const pieces = splitRange(range, SLOT_LENGTH);
             const last = pieces.at(-1);
@@ -79215,7 +79313,7 @@ class LocalSource {
                     const { at, length, answer } = slice;
                     try {
                         if (answer.error !== undefined)
-                            throw new UploadError('source-unreadable', answer.error);
+                            throw unreadable(answer.error);
                         if (answer.bytesRead < length)
                             throw tooShort();
                         if (answer.digest !== undefined)
@@ -79287,7 +79385,7 @@ class LocalSource {
             for (let answer = await following; answer !== undefined; answer = await following) {
                 following = load(pieces.shift());
                 if (answer.error !== undefined)
-                    throw new UploadError('source-unreadable', `read ${this.path}: ${answer.error}`);
+                    throw this.unreadable(answer.error);
                 total += answer.bytesRead;
                 digest = answer.digest;
             }
@@ -79298,6 +79396,9 @@ class LocalSource {
         if (digest === undefined || total < range.length)
             throw this.tooShort();
         return digest;
+    }
+    unreadable(reason) {
+        return new UploadError('source-unreadable', `read ${this.path}: ${reason}`);
     }
     tooShort() {
         return new UploadError('source-changed', `${this.path} became shorter while it was being sent`);
@@ -79310,7 +79411,45 @@ function local_source_bytes(count) {
     return `${count.toLocaleString('en-US')} bytes`;
 }
 
+;// CONCATENATED MODULE: ./lib/adapters/sftp/server-text.js
+const MAX_LENGTH = 300;
+/**
+ * What a server said, for a message of ours: one line of at most 300 characters. It may hold anything, and the lines of
+ * our messages are ours.
+ */
+function serverText(text) {
+    const line = text.replace(/\s+/g, ' ').trim();
+    return line.length > MAX_LENGTH ? `${line.slice(0, MAX_LENGTH)}…` : line;
+}
+
+;// CONCATENATED MODULE: ./lib/adapters/sftp/broken-by.js
+
+/** ssh2 names what a packet would be as long as, for lack of a check of what it is (lib/protocol/SFTP.js, push). */
+const PACKET_LENGTH = /^Packet length (\d+) exceeds/;
+/**
+ * Why a connection is over, in words. Text where a packet belongs comes from programs that a login starts: its first
+ * four characters are taken for a length.
+ */
+function brokenBy(failure) {
+    const length = Number(PACKET_LENGTH.exec(failure.message)?.[1]);
+    const start = Number.isNaN(length) ? '' : writeLength(length);
+    if (/^[\t\n\r\x20-\x7e]{4}$/.test(start)) {
+        return `the server sends text where SFTP belongs, beginning with ${JSON.stringify(start)}; what a login starts there (.bashrc, .profile, a banner script) must print nothing`;
+    }
+    // What ssh2 stumbles over while it reads.
+    if (failure instanceof TypeError || failure instanceof RangeError)
+        return 'the server sends what is not SFTP';
+    return serverText(failure.message);
+}
+function writeLength(length) {
+    const bytes = Buffer.alloc(4);
+    bytes.writeUInt32BE(length);
+    return bytes.toString('latin1');
+}
+
 ;// CONCATENATED MODULE: ./lib/adapters/sftp/connection-errors.js
+
+
 
 const FIREWALL = 'check that its firewall lets this runner in';
 const LIMITS = 'Servers do that at their limit of logins at once (MaxStartups), or to an address that they banned (fail2ban).';
@@ -79348,7 +79487,7 @@ function whyNotConnected(error, progress, login) {
         case 'agent':
             return [
                 'login',
-                `the agent does not sign: ${error.message}`,
+                `the agent does not sign: ${serverText(error.message)}`,
                 'It holds the key, and did not answer when it was asked to use it: it ended, or wants somebody to confirm.',
                 'Start it in an earlier step of the same job, or give the private key as the input key.'
             ];
@@ -79357,7 +79496,7 @@ function whyNotConnected(error, progress, login) {
         case 'protocol':
             return error.message.includes('before handshake') ? droppedAtOnce(progress) : notSsh(error, progress);
         case 'client-timeout':
-            return ['connection-lost', error.message];
+            return ['connection-lost', serverText(error.message)];
         default:
             // SSH_DISCONNECT_NO_MORE_AUTH_METHODS_AVAILABLE is 14, too many tries end with 2 (RFC 4253, section 11.1).
             return error.code === 2 && /auth/i.test(error.message) ? tooManyTries(login) : whyNoSocket(error, place);
@@ -79386,7 +79525,7 @@ function notSsh(error, { foreign, place }) {
         return answersOtherwise(foreign, place);
     return [
         'protocol',
-        error.message,
+        serverText(error.message),
         'Server and client do not understand each other.',
         'Check that an SSH server is at this host and port; RUNNER_DEBUG=1 shows the dialogue.'
     ];
@@ -79401,7 +79540,7 @@ function answersOtherwise(foreign, { prefix }) {
     ];
 }
 function whyNoAlgorithm({ message }, place) {
-    const missing = message.replace(/^Handshake failed: /, '');
+    const missing = serverText(message).replace(/^Handshake failed: /, '');
     if (message.includes('host key format')) {
         return [
             'host-key',
@@ -79421,7 +79560,7 @@ function whyNoAlgorithm({ message }, place) {
     }
     return [
         'protocol',
-        message,
+        serverText(message),
         'The connection could not be made safe.',
         'Check that an SSH server is at this host and port; RUNNER_DEBUG=1 shows the dialogue.'
     ];
@@ -79479,6 +79618,15 @@ function tooManyTries(login) {
     ];
 }
 function whyNoSocket(error, { host, prefix }) {
+    // What ssh2 stumbles over while it reads.
+    if (error instanceof TypeError || error instanceof RangeError) {
+        return [
+            'protocol',
+            'the server sends what is not SSH',
+            'Server and client do not understand each other.',
+            'Check that an SSH server is at this host and port; RUNNER_DEBUG=1 shows the dialogue.'
+        ];
+    }
     const seen = readable(error);
     const address = prefix === '' ? 'the inputs host and port' : 'the input jump-host';
     switch (systemCode(error)) {
@@ -79554,18 +79702,31 @@ function whySlow({ place, stage, foreign }, seconds) {
     }
 }
 function whyEnded(error) {
+    if (error !== undefined && breaksRules(error)) {
+        return [
+            'protocol',
+            `logged in, then ${brokenBy(error)}`,
+            'Server and client do not understand each other.',
+            'RUNNER_DEBUG=1 shows the dialogue; the log of the server may say more.'
+        ];
+    }
     return [
         'connection-lost',
-        `logged in, then ${error?.message ?? 'the server closed the connection'}`,
+        `logged in, then ${error === undefined ? 'the server closed the connection' : brokenBy(error)}`,
         'The line was cut, or the account is not set up: a ChrootDirectory must belong to root, and only root may write to it.',
         'When it stays so, the log of the server (journalctl -u ssh) says why.'
     ];
+}
+/** What ssh2 stumbles over while it reads has no level. */
+function breaksRules(error) {
+    const isOdd = error instanceof TypeError || error instanceof RangeError;
+    return isOdd || error.level === 'protocol' || error.level === 'sftp-protocol';
 }
 function whyNoSftp(error, { username }) {
     if (error.message.includes('Packet length')) {
         return [
             'protocol',
-            `${username} gets text where SFTP should begin (${error.message})`,
+            `${username} gets text where SFTP should begin: ${brokenBy(error)}`,
             "The account's shell prints something, as nologin and profiles with echo do.",
             'On the server: Subsystem sftp internal-sftp and ForceCommand internal-sftp need no shell; or silence the profile.'
         ];
@@ -79573,14 +79734,14 @@ function whyNoSftp(error, { username }) {
     if (error.message.startsWith('(SSH) Channel open failure')) {
         return [
             'protocol',
-            `logged in, but the server opens no session (${error.message})`,
+            `logged in, but the server opens no session (${serverText(error.message)})`,
             'The account may only forward connections, or has too many sessions already (MaxSessions).',
             "Ask the server's owner to allow sessions for this account; a lower input connections may help."
         ];
     }
     return [
         'protocol',
-        `logged in, but SFTP does not start (${error.message})`,
+        `logged in, but SFTP does not start (${serverText(error.message)})`,
         'The server has no sftp subsystem, or this account may not use it. SCP, FTP and a shell are other things.',
         'On the server: "Subsystem sftp internal-sftp" in sshd_config; managed ones have a switch for SFTP.'
     ];
@@ -79590,14 +79751,14 @@ function whyNotForwarded(error, { prefix }, target) {
     if (error.reason === 1) {
         return [
             'protocol',
-            `it may not connect this user to ${target} (${error.message})`,
+            `it may not connect this user to ${target} (${serverText(error.message)})`,
             'The jump host forbids it: AllowTcpForwarding no, PermitOpen, or "restrict" in authorized_keys.',
             `Have port forwarding to ${target} allowed there, or take another ${prefix}host.`
         ];
     }
     return [
         'unreachable',
-        `logged in there, but from there ${target} is not reached (${error.message})`,
+        `logged in there, but from there ${target} is not reached (${serverText(error.message)})`,
         'The name or address is looked up on the jump host, and the connection begins there.',
         'Check the inputs host and port as seen from the jump host, and that the server lets the jump host in.'
     ];
@@ -79613,9 +79774,9 @@ function systemCode(error) {
 /** An AggregateError of several addresses has no message of its own. */
 function readable(error) {
     if (error.message !== '')
-        return error.message;
+        return serverText(error.message);
     return error instanceof AggregateError
-        ? error.errors.map(inner => inner.message).join('; ')
+        ? error.errors.map(inner => serverText(inner.message)).join('; ')
         : error.name;
 }
 
@@ -79702,6 +79863,30 @@ class JumpStream extends external_node_stream_.Duplex {
         setTimeout(() => this.socket.destroy(), GOODBYE_MS).unref();
         done(error);
     }
+}
+
+;// CONCATENATED MODULE: ./lib/adapters/sftp/least-packet.js
+/** Servers have to take 32,768 bytes (RFC 4253, section 6.1). */
+const LEAST_PACKET = 1024;
+/**
+ * Ends a connection whose server takes next to nothing in one packet: ssh2 would write packets for ever where that is
+ * 0 bytes, and a packet for each byte where it is 1.
+ */
+function refuseTinyPackets(client) {
+    const handlers = client._protocol?._handlers;
+    if (handlers === undefined)
+        return;
+    const confirm = handlers.CHANNEL_OPEN_CONFIRMATION;
+    handlers.CHANNEL_OPEN_CONFIRMATION = (protocol, info) => {
+        if (info.packetSize >= LEAST_PACKET) {
+            confirm(protocol, info);
+            return;
+        }
+        const least = `must take packets of at least ${LEAST_PACKET} bytes`;
+        const error = new Error(`the server ${least}, and takes ${info.packetSize}`);
+        client.emit('error', Object.assign(error, { level: 'protocol' }));
+        client.destroy();
+    };
 }
 
 ;// CONCATENATED MODULE: ./lib/adapters/sftp/algorithms.js
@@ -80035,6 +80220,8 @@ function openSocket(host, port, lookup) {
 const CHUNK_EVERYWHERE = 31_744;
 const LONGEST_CHUNK = 261_120;
 const READ_EVERYWHERE = 32_768;
+/** The draft has servers take 32,768 bytes. With chunks of a byte each, a window would fill the memory. */
+const LEAST_LIMIT = 1024;
 const LEAST_WINDOW = 1024 * 1024;
 /** OpenSSH's channel window; four lanes with twice that come too near to 200 MiB of memory on Node 24. */
 const LARGEST_WINDOW = 2 * 1024 * 1024;
@@ -80079,6 +80266,13 @@ class Capabilities {
         const { maxOpenHandles } = this.internals;
         return maxOpenHandles === undefined || maxOpenHandles < 1 ? Infinity : maxOpenHandles;
     }
+    /** What the server must take and does not, in words; `undefined` while nothing is wrong. */
+    get problem() {
+        const least = Math.min(this.internals._maxWriteLen, this.internals._maxReadLen);
+        return least < LEAST_LIMIT
+            ? `the server must take requests of at least ${LEAST_LIMIT} bytes, and takes ${least}`
+            : undefined;
+    }
     get toldLimits() {
         return this.internals.maxOpenHandles !== undefined;
     }
@@ -80095,36 +80289,8 @@ function plausibleFreeBytes({ f_frsize, f_blocks, f_bavail }) {
     return isPlausible ? f_bavail * f_frsize : undefined;
 }
 
-;// CONCATENATED MODULE: ./lib/adapters/sftp/remote-stat.js
-const FILE_TYPE = 0o170000;
-const DIRECTORY = 0o040000;
-const REGULAR = 0o100000;
-const SYMLINK = 0o120000;
-/** Of the attributes that a server gives; what it leaves out counts as 0. */
-function toRemoteStat(attributes) {
-    const mode = attributes.mode ?? 0;
-    return {
-        size: attributes.size ?? 0,
-        mtime: attributes.mtime ?? 0,
-        mode,
-        isDirectory: (mode & FILE_TYPE) === DIRECTORY
-    };
-}
-/** By the mode that a server gives; without one nothing is known. */
-function toRemoteKind(mode = 0) {
-    switch (mode & FILE_TYPE) {
-        case REGULAR:
-            return 'file';
-        case DIRECTORY:
-            return 'directory';
-        case SYMLINK:
-            return 'symlink';
-        default:
-            return 'other';
-    }
-}
-
 ;// CONCATENATED MODULE: ./lib/adapters/sftp/status.js
+
 
 /** SFTP version 3 status codes (draft-ietf-secsh-filexfer-02, section 7); ssh2 puts them into `error.code`. */
 const CODES = {
@@ -80140,15 +80306,96 @@ const CODES = {
 const NO_SPACE = /no space|disk full|out of disk|quota/i;
 /** Turns what ssh2 reports of a request into an UploadError: "doing: what the server said". */
 function status_refusal(error, doing) {
-    const status = 'code' in error && typeof error.code === 'number' ? error.code : undefined;
+    const status = statusOf(error);
+    const text = serverText(error.message);
     if (status === undefined)
-        return new UploadError('connection-lost', `${doing}: ${error.message}`, { cause: error });
-    const code = NO_SPACE.test(error.message) ? 'no-space' : (CODES[status] ?? 'server-failure');
-    return new UploadError(code, `${doing}: ${error.message} (SFTP status ${status})`, { cause: error });
+        return new UploadError('connection-lost', `${doing}: ${text}`, { cause: error });
+    const code = NO_SPACE.test(text) ? 'no-space' : (CODES[status] ?? 'server-failure');
+    return new UploadError(code, `${doing}: ${text} (SFTP status ${status})`, { cause: error });
+}
+/** The SFTP status of a refusal; `undefined` for an error that ssh2 made up itself. */
+function statusOf(error) {
+    return 'code' in error && typeof error.code === 'number' ? error.code : undefined;
 }
 /** Whether a refusal says that the end of the file was reached. */
 function isEndOfFile(error) {
-    return 'code' in error && error.code === 1;
+    return statusOf(error) === 1;
+}
+
+;// CONCATENATED MODULE: ./lib/adapters/sftp/list-directory.js
+
+
+/** About what all entries of a directory may take in memory. */
+const MOST_BYTES = 32 * 1024 * 1024;
+const BYTES_BESIDE_THE_NAME = 100;
+/**
+ * Reads an open directory to its end.
+ *
+ * @throws UploadError `protocol` for an answer that is no list, and for a directory that does not end within 32 MiB.
+ */
+async function listDirectory(sftp, requests, handle, doing) {
+    const entries = [];
+    let bytes = 0;
+    for (;;) {
+        const listed = await requests.ask(doing, answer => {
+            const listing = sftp;
+            listing.readdir(handle, { full: true }, (error, more) => {
+                if (error && isEndOfFile(error))
+                    answer(undefined, []);
+                else
+                    answer(error, more);
+            });
+        });
+        if (!isList(listed))
+            throw new UploadError('protocol', `${doing}: the server answers without a list`);
+        if (listed.length === 0)
+            return entries;
+        for (const { filename, attrs } of listed) {
+            bytes += 2 * filename.length + BYTES_BESIDE_THE_NAME;
+            if (filename === '.' || filename === '..')
+                continue;
+            // Some servers say 0 of everything.
+            entries.push({ name: filename, mtime: attrs.mtime === 0 ? undefined : attrs.mtime });
+        }
+        if (bytes > MOST_BYTES) {
+            throw new UploadError('protocol', `${doing}: no end after ${entries.length.toLocaleString('en-US')} entries`);
+        }
+    }
+}
+/** ssh2 hands over whatever the server answers: an OK without anything, or a name that it could not read. */
+function isList(answer) {
+    return Array.isArray(answer) && answer.every(({ filename }) => filename !== undefined);
+}
+
+;// CONCATENATED MODULE: ./lib/adapters/sftp/remote-stat.js
+
+const FILE_TYPE = 0o170000;
+const DIRECTORY = 0o040000;
+const REGULAR = 0o100000;
+const SYMLINK = 0o120000;
+/** Of the attributes that a server gives; what it leaves out counts as 0. @throws UploadError `protocol` for another answer. */
+function toRemoteStat(answer, doing) {
+    // ssh2 hands over whatever the server answers, an OK without anything included.
+    if (!isAttributes(answer))
+        throw new UploadError('protocol', `${doing}: the server answers without attributes`);
+    const { size = 0, mtime = 0, mode = 0 } = answer;
+    return { size, mtime, mode, isDirectory: (mode & FILE_TYPE) === DIRECTORY };
+}
+function isAttributes(answer) {
+    return typeof answer === 'object' && answer !== null && 'mtime' in answer;
+}
+/** By the mode that a server gives; without one nothing is known. */
+function toRemoteKind(mode = 0) {
+    switch (mode & FILE_TYPE) {
+        case REGULAR:
+            return 'file';
+        case DIRECTORY:
+            return 'directory';
+        case SYMLINK:
+            return 'symlink';
+        default:
+            return 'other';
+    }
 }
 
 ;// CONCATENATED MODULE: ./lib/adapters/sftp/remote-file.js
@@ -80191,10 +80438,11 @@ class SftpFile {
         return Buffer.concat(parts);
     }
     async stat() {
-        const stats = await this.requests.ask(`stat ${this.path}`, answer => {
+        const doing = `stat ${this.path}`;
+        const answered = await this.requests.ask(doing, answer => {
             this.sftp.fstat(this.handle, answer);
         });
-        return toRemoteStat(stats);
+        return toRemoteStat(answered, doing);
     }
     async sync() {
         if (!this.capabilities.fsync)
@@ -80239,35 +80487,59 @@ class SftpFile {
             this.sftp.ext_openssh_statvfs(this.path, answer);
         })
             .catch(() => undefined);
-        if (space === undefined || space.f_bavail > 0)
+        if (space?.f_bavail !== 0)
             return error;
         return new UploadError('no-space', `${error.message}; the server's disk is full`, { cause: error });
     }
 }
 
 ;// CONCATENATED MODULE: ./lib/adapters/sftp/remote-sha256.js
+const LONGEST_OUTPUT = 1024;
 /**
- * SHA-256 of a file by a program on the server. `undefined` when there is no shell, no such program, or an answer that
- * is no digest: only a digest that matches proves anything.
- *
- * `absolute` is quoted for a POSIX shell and given as standard input, so that no name is taken for an option.
+ * What no shell takes for more than a part of a name: whether the account's shell is a POSIX one is not known, and
+ * cmd.exe, for instance, does not see quotes where others do.
  */
-function remoteSha256(client, absolute, ended) {
-    const file = `'${absolute.replaceAll("'", `'\\''`)}'`;
-    const command = `sha256sum < ${file} || shasum -a 256 < ${file}`;
+const PLAIN_PATH = /^[\p{L}\p{M}\p{N} ._/:,=@+~-]+$/u;
+/**
+ * SHA-256 of a file by a program on the server. `undefined` when there is no shell, no such program, no answer within
+ * the time, an answer that is no digest, or a path that a shell could take for more than a path: only a digest that
+ * matches proves anything.
+ *
+ * `absolute` is given as standard input, so that no name is taken for an option.
+ */
+function remoteSha256(client, absolute, limitMs, ended) {
+    if (typeof absolute !== 'string' || !PLAIN_PATH.test(absolute))
+        return Promise.resolve(undefined);
+    const command = `sha256sum < '${absolute}' || shasum -a 256 < '${absolute}'`;
     return new Promise(resolve => {
-        void ended.then(() => resolve(undefined));
+        const over = new AbortController();
+        const finish = (digest) => {
+            clearTimeout(timer);
+            over.abort();
+            resolve(digest);
+        };
+        const timer = setTimeout(finish, limitMs);
+        void ended.then(() => finish());
         client.exec(command, (error, channel) => {
             if (error) {
-                resolve(undefined);
+                finish();
                 return;
             }
+            if (over.signal.aborted)
+                channel.close();
+            over.signal.addEventListener('abort', () => channel.close());
             let output = '';
             channel.setEncoding('utf8');
-            channel.on('data', (text) => (output = (output + text).slice(0, 1024)));
+            channel.on('data', (text) => {
+                output += text;
+                if (output.length > LONGEST_OUTPUT)
+                    finish();
+            });
             channel.stderr.resume();
-            channel.on('error', () => resolve(undefined));
-            channel.on('close', () => resolve(/^([0-9a-f]{64})\b/.exec(output)?.[1]));
+            channel.on('error', () => finish());
+            channel.on('close', () => finish(/^([0-9a-f]{64})\b/.exec(output)?.[1]));
+            // A forced command that reads what to do would wait for it.
+            channel.end();
         });
     });
 }
@@ -80305,15 +80577,26 @@ class Requests {
             if (this.asked.size === 0)
                 this.quietSince = performance.now();
             this.asked.add(asked);
-            request((error, value) => {
+            const settle = (how) => {
                 if (!this.asked.delete(asked))
                     return;
                 this.quietSince = performance.now();
-                if (error)
-                    reject(status_refusal(error, doing));
-                else
-                    resolve(value);
-            });
+                how();
+            };
+            try {
+                request((error, value) => {
+                    if (!error)
+                        settle(() => resolve(value));
+                    else if (statusOf(error) !== undefined)
+                        settle(() => reject(status_refusal(error, doing)));
+                    // ssh2 gives up what is in flight just before it says why: `end` knows more.
+                    else
+                        setImmediate(() => settle(() => reject(status_refusal(error, doing))));
+                });
+            }
+            catch (error) {
+                settle(() => reject(toUploadError(error, 'protocol', doing)));
+            }
         });
     }
     /** Refuses everything that is in flight and all that is asked later. */
@@ -80346,15 +80629,22 @@ class Requests {
 
 
 
+
+
 /** Open flags of SFTP version 3 (draft-ietf-secsh-filexfer-02, section 6.3). */
-const READ = 0x01;
+const session_READ = 0x01;
 const WRITE = 0x02;
 const CREATE_EMPTY = WRITE | 0x08 | 0x10;
+/** Section 3 of the same draft. */
+const LONGEST_HANDLE = 256;
+/** Bytes a second that a program on the server hashes at least; a slower one is not waited for. */
+const SLOWEST_DIGEST = 4 * 1024 * 1024;
 /** One SFTP session over ssh2, with promises for callbacks. */
 class SftpSession {
     client;
     sftp;
     ended;
+    stallTimeoutMs;
     capabilities;
     requests;
     settleEnded = () => undefined;
@@ -80362,19 +80652,29 @@ class SftpSession {
         this.client = client;
         this.sftp = sftp;
         this.capabilities = new Capabilities(sftp, chunkSize);
+        this.stallTimeoutMs = stallTimeoutMs;
         this.ended = new Promise(resolve => (this.settleEnded = resolve));
         this.requests = new Requests(stallTimeoutMs, error => this.end(error));
-        // Several errors can follow one failure: somebody has to listen for as long as the client lives.
-        let failure;
-        client.on('error', error => (failure ??= error));
-        sftp.on('error', (error) => (failure ??= error));
-        const lost = () => {
-            const reason = failure?.message ?? 'the server closed it';
+        const lost = (failure) => {
+            const reason = failure === undefined ? 'the server closed it' : brokenBy(failure);
             const text = `connection to ${host} port ${port}: ${reason}`;
             this.end(new UploadError('connection-lost', text, { cause: failure }));
         };
-        client.on('close', lost);
-        sftp.on('close', lost);
+        // A server that breaks the rules need not hang up: the first sign of an end is taken for it. Several errors can
+        // follow one failure: somebody has to listen for as long as the client lives.
+        client.on('error', lost);
+        client.on('close', () => lost());
+        sftp.on('error', lost);
+        sftp.on('end', () => lost());
+        sftp.on('close', () => lost());
+        const checkLimits = () => {
+            const { problem } = this.capabilities;
+            if (problem !== undefined)
+                this.end(new UploadError('protocol', `open SFTP on ${host}: ${problem}`));
+        };
+        // ssh2 says so once more when the limits have come.
+        sftp.on('ready', checkLimits);
+        checkLimits();
     }
     get chunkSize() {
         return this.capabilities.chunkSize;
@@ -80389,11 +80689,12 @@ class SftpSession {
         return this.capabilities.posixRename;
     }
     async stat(path) {
+        const doing = `stat ${path}`;
         try {
-            const attributes = await this.requests.ask(`stat ${path}`, answer => {
+            const answered = await this.requests.ask(doing, answer => {
                 this.sftp.stat(path, answer);
             });
-            return toRemoteStat(attributes);
+            return toRemoteStat(answered, doing);
         }
         catch (error) {
             if (error instanceof UploadError && error.code === 'not-found')
@@ -80415,10 +80716,16 @@ class SftpSession {
         }
     }
     async list(path) {
-        const entries = await this.requests.ask(`list ${path}`, answer => {
-            this.sftp.readdir(path, answer);
+        const doing = `list ${path}`;
+        const handle = await this.askForHandle(doing, answer => {
+            this.sftp.opendir(path, answer);
         });
-        return entries.map(({ filename, attrs }) => ({ name: filename, mtime: attrs.mtime }));
+        try {
+            return await listDirectory(this.sftp, this.requests, handle, doing);
+        }
+        finally {
+            this.do(`close ${path}`, done => this.sftp.close(handle, done)).catch(() => undefined);
+        }
     }
     makeDirectory(path, mode) {
         return this.do(`make the directory ${path}`, done => {
@@ -80435,7 +80742,7 @@ class SftpSession {
         return this.open(path, WRITE, {});
     }
     openForReading(path) {
-        return this.open(path, READ, {});
+        return this.open(path, session_READ, {});
     }
     replace(from, to) {
         return this.do(`rename ${from} to ${to}`, done => this.sftp.ext_openssh_rename(from, to, done), true);
@@ -80470,20 +80777,29 @@ class SftpSession {
         });
         return plausibleFreeBytes(space);
     }
-    async sha256(path) {
+    async sha256(path, size) {
         const absolute = await this.requests.ask(`resolve ${path}`, answer => {
             this.sftp.realpath(path, answer);
         });
-        return remoteSha256(this.client, absolute, this.ended);
+        const limitMs = this.stallTimeoutMs + (size / SLOWEST_DIGEST) * 1000;
+        return remoteSha256(this.client, absolute, limitMs, this.ended);
     }
     close() {
         this.end(new UploadError('connection-lost', 'the connection is closed'));
     }
     async open(path, flags, attributes) {
-        const handle = await this.requests.ask(`open ${path}`, answer => {
+        const handle = await this.askForHandle(`open ${path}`, answer => {
             this.sftp.open(path, flags, attributes, answer);
         });
         return new SftpFile(this.sftp, this.requests, this.capabilities, path, handle);
+    }
+    async askForHandle(doing, request) {
+        const handle = await this.requests.ask(doing, request);
+        if (Buffer.isBuffer(handle) && handle.length <= LONGEST_HANDLE)
+            return handle;
+        const found = Buffer.isBuffer(handle) ? `one of ${handle.length} bytes` : 'none';
+        const expected = `a handle of at most ${LONGEST_HANDLE} bytes`;
+        throw new UploadError('protocol', `${doing}: the server must answer with ${expected}, found ${found}`);
     }
     async do(doing, request, slow = false) {
         await this.requests.ask(doing, answer => request(error => answer(error, undefined)), slow);
@@ -80498,6 +80814,7 @@ class SftpSession {
 }
 
 ;// CONCATENATED MODULE: ./lib/adapters/sftp/connect.js
+
 
 
 
@@ -80555,6 +80872,7 @@ async function openSftp(opening, turn) {
     // At the jump host it has been its turn.
     const turnHere = jump === undefined ? turn : { onLoggedIn: turn.onLoggedIn };
     await logIn(client, stream, settings, progress, settings, turnHere);
+    refuseTinyPackets(client);
     progress.stage = 'opening';
     return { client, sftp: await startSftp(client, progress.place) };
 }
@@ -80593,9 +80911,9 @@ function connect_forward(client, place, { host, port }) {
 }
 function startSftp(client, place) {
     return new Promise((resolve, reject) => {
-        let failure;
-        client.on('error', error => (failure ??= error));
-        client.on('close', () => reject(endError(failure, place)));
+        // A server that breaks the rules need not hang up.
+        client.on('error', error => reject(endError(error, place)));
+        client.on('close', () => reject(endError(undefined, place)));
         client.sftp((error, sftp) => {
             if (error)
                 reject(sftpError(error, place));
@@ -80727,7 +81045,7 @@ async function findExtraneous({ root, standingOf }, remote) {
     for (let level = [root]; level.length > 0;) {
         const below = [];
         await forEach(level, DIRECTORIES_AT_ONCE, async (directory) => {
-            const entries = await look(remote, directory, standingOf);
+            const entries = await delete_extraneous_look(remote, directory, standingOf);
             found.push(...entries);
             for (const { path, kind, standing } of entries) {
                 if (kind === 'directory' && standing !== 'stays')
@@ -80738,7 +81056,7 @@ async function findExtraneous({ root, standingOf }, remote) {
     }
     return extraneousAmong(found);
 }
-async function look(remote, directory, standingOf) {
+async function delete_extraneous_look(remote, directory, standingOf) {
     const found = [];
     const names = (await remote.list(directory)).map(({ name }) => name);
     await forEach(names, REQUESTS_AT_ONCE, async (name) => {

@@ -28,8 +28,7 @@ export async function post(): Promise<void> {
     const store = cacheStore(place, { isTroubled, onTrouble: text => core.warning(printable(text)) })
     if (await store.copyToCache()) core.info('The state of this upload is saved: a re-run continues from it.')
   } catch (error) {
-    core.warning(
-      `The state of this upload was not saved: ${error instanceof Error ? error.message : String(error)}`
-    )
+    const reason = error instanceof Error ? error.message : String(error)
+    core.warning(`The state of this upload was not saved: ${printable(reason)}`)
   }
 }

@@ -2,6 +2,7 @@ import type { VerifyMode } from '../core/identity.js'
 import type { BlockQueue } from './block-queue.js'
 import type { Directories } from './directories.js'
 import type { Lanes } from './lanes.js'
+import type { Namesakes } from './namesakes.js'
 import type { Clock, Connect, Emit, OpenSource } from './ports.js'
 import type { StaleParts } from './stale-parts.js'
 
@@ -56,6 +57,7 @@ export interface Attempt {
   readonly lanes: Lanes
   readonly queue: BlockQueue
   readonly directories: Directories
+  readonly namesakes: Namesakes
   readonly staleParts: StaleParts
   /** Aborted with the reason when the run is told to stop. */
   readonly signal: AbortSignal

@@ -78,16 +78,19 @@ export interface Remote {
   setAttributes(path: string, attributes: { mode?: number; mtime?: number }): Promise<void>
   /** Bytes that are free in the directory; `undefined` where the server does not tell, or tells nonsense. */
   freeBytes(directory: string): Promise<number | undefined>
-  /** SHA-256 by a program on the server, in hexadecimal; `undefined` when the account cannot or the answer is none. */
-  sha256(path: string): Promise<string | undefined>
+  /**
+   * SHA-256 of a file of `size` bytes by a program on the server, in hexadecimal; `undefined` when the account cannot,
+   * the answer is none, or it does not come within the time that the size allows.
+   */
+  sha256(path: string, size: number): Promise<string | undefined>
   /** Ends the session; what is in flight is refused. */
   close(): void
 }
 
 export interface RemoteEntry {
   readonly name: string
-  /** Seconds since 1970. */
-  readonly mtime: number
+  /** Seconds since 1970; `undefined` where the server does not tell. */
+  readonly mtime: number | undefined
 }
 
 /** An open handle on the server. */

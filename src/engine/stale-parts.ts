@@ -1,8 +1,10 @@
+import { UploadError } from '../core/errors.js'
 import { targetOfPart } from '../core/identity.js'
 import { parentOf } from '../core/plan.js'
 import type { Clock, Remote, RemoteEntry } from './ports.js'
 
 const STALE_AFTER_MS = 7 * 24 * 60 * 60 * 1000
+const LONGEST_SWEEP_MS = 30_000
 
 /** Removes part files that uploads of the same target left behind more than 7 days ago; lists a directory only once. */
 export class StaleParts {
@@ -36,16 +38,20 @@ export class StaleParts {
     this.sweeps.push(sweep())
   }
 
-  /** Resolves when every sweep has ended. */
+  /** Resolves when every sweep has ended, or after half a minute: a directory may take long to list, or have no end. */
   async done(): Promise<void> {
-    await Promise.all(this.sweeps)
+    const ended = new AbortController()
+    const late = this.clock.sleep(LONGEST_SWEEP_MS, ended.signal).catch(() => undefined)
+    await Promise.race([Promise.all(this.sweeps), late])
+    ended.abort(new UploadError('cancelled', 'every sweep has ended'))
   }
 
   private async list(remote: Remote, directory: string): Promise<ReadonlyMap<string, RemoteEntry[]>> {
     const byTarget = new Map<string, RemoteEntry[]>()
     for (const entry of await remote.list(directory)) {
       const target = targetOfPart(entry.name)
-      if (target === undefined || this.clock.now() - entry.mtime * 1000 < STALE_AFTER_MS) continue
+      if (target === undefined || entry.mtime === undefined) continue
+      if (this.clock.now() - entry.mtime * 1000 < STALE_AFTER_MS) continue
       byTarget.set(target, [...(byTarget.get(target) ?? []), entry])
     }
     return byTarget

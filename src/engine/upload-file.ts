@@ -106,6 +106,7 @@ async function becomeWhole(task: RecordedTask, part: RemoteStat): Promise<void> 
   await source.confirmUnchanged()
   const { remote } = attempt.lanes.livingOr(task.lane)
   const path = partPath(progress.file.remote, record.partId)
+  await attempt.namesakes.expectApart(remote, progress.file, record.partId)
   const { mtime } = await setAttributes(task, remote, path, part)
   remember(task, { ...record, whole: true })
   progress.whole = { mtime, version: source.version }

@@ -13,6 +13,7 @@ import type { FileProgress } from './file-progress.js'
 import { forEach } from './for-each.js'
 import { Lanes } from './lanes.js'
 import { type LastFile, uploadLast } from './last-file.js'
+import { Namesakes } from './namesakes.js'
 import { publishTogether, type Publication } from './publish-together.js'
 import { retry } from './retry.js'
 import { settle, type Settled } from './settle.js'
@@ -74,7 +75,18 @@ export async function upload(task: UploadTask, bringFile: BringFile = uploadFile
   const onPublishing = () => void checkpoints.now(ended.signal)
   const traits = { oneLane: false, inOrder: true, refusesAttributes: false }
   const soFar = () => all.flatMap(progress => results.get(progress) ?? [])
-  const run = { ...task, traits, bringFile, finish, firstFailure, soFar, begun: false, onPublishing }
+  const namesakes = new Namesakes(files)
+  const run = {
+    ...task,
+    traits,
+    namesakes,
+    bringFile,
+    finish,
+    firstFailure,
+    soFar,
+    begun: false,
+    onPublishing
+  }
   const directories = new Directories(settings.dirMode)
   let elapsedMs: number
   try {
@@ -98,6 +110,7 @@ export async function upload(task: UploadTask, bringFile: BringFile = uploadFile
 interface Run extends UploadTask, Publication {
   readonly traits: ServerTraits
   readonly bringFile: BringFile
+  readonly namesakes: Namesakes
 }
 
 /** One attempt at everything that has no result yet, over its own connections. */
@@ -106,14 +119,24 @@ async function attemptUpload(
   pending: readonly FileProgress[],
   directories: Directories
 ): Promise<void> {
-  const { settings, world, traits, signal } = run
+  const { settings, world, traits, namesakes, signal } = run
   signal.throwIfAborted()
   const queue = new BlockQueue()
   const { connect, emit, clock } = world
   const { connections } = settings
   const lanes = Lanes.open({ connect, connections, queue, emit, clock, signal }, lanesFor(pending))
   const staleParts = new StaleParts(clock)
-  const attempt: Attempt = { world, settings, traits, lanes, queue, directories, staleParts, signal }
+  const attempt: Attempt = {
+    world,
+    settings,
+    traits,
+    lanes,
+    queue,
+    directories,
+    namesakes,
+    staleParts,
+    signal
+  }
 
   const stop = () => {
     queue.close()

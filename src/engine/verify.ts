@@ -61,7 +61,7 @@ export function tailOf(size: number): ByteRange {
 /** Only a matching digest proves anything: a shell may be refused, faked, or see other paths than SFTP does. */
 async function hasDigest({ remote, path, source, signal }: VerifyTask): Promise<boolean> {
   const [there, here] = await Promise.all([
-    remote.sha256(path).catch(() => undefined),
+    remote.sha256(path, source.size).catch(() => undefined),
     abortable(source.wholeDigest(), signal)
   ])
   return there === Buffer.from(here, 'base64').toString('hex')

@@ -1,3 +1,4 @@
+import type { UploadError } from '../core/errors.js'
 import type { PlannedFile } from '../core/plan.js'
 import { formatBytes, formatCount } from '../core/quantities.js'
 import { type FileResult, type Report, totalsOf } from '../core/report.js'
@@ -10,7 +11,7 @@ import {
   resultLine,
   retryLine
 } from './event-lines.js'
-import { type OutcomeContext, outcomeOf, trafficOf } from './outcome.js'
+import { failureOf, type OutcomeContext, outcomeOf, trafficOf } from './outcome.js'
 import { printable } from './printable.js'
 import { Progress } from './progress.js'
 import { tellOnce } from './tell-once.js'
@@ -139,7 +140,7 @@ export class Log {
     const { output } = this.settings
     this.close()
     const failed = report.results.filter(({ status }) => status === 'failed')
-    this.tellFailures(failed.slice(0, FAILURES_SHOWN))
+    this.tellFailures(failed.slice(0, FAILURES_SHOWN), failureOf(report))
     if (failed.length > FAILURES_SHOWN)
       output.info(`and ${formatCount(failed.length - FAILURES_SHOWN, 'file')} more`)
     output.info(outcomeOf(report, context))
@@ -162,15 +163,16 @@ export class Log {
     })
   }
 
-  /** Each reason of its own becomes an annotation, but for the first one, with which the step ends. */
-  private tellFailures(failed: readonly FileResult[]): void {
+  /** Each reason of its own becomes an annotation, but for the one with which the step ends, and waiting for that. */
+  private tellFailures(failed: readonly FileResult[], last: UploadError | undefined): void {
     const { output } = this.settings
     const reasonOf = tellOnce()
     let annotations = 0
-    for (const [index, result] of failed.entries()) {
+    for (const result of failed) {
       const reason = reasonOf(result.error)
       const line = failureLine(result, reason)
-      if (index === 0 || reason === undefined || annotations === ANNOTATIONS) {
+      const isTold = reason === undefined || reason === last || reason.code === 'withheld'
+      if (isTold || annotations === ANNOTATIONS) {
         output.info(line)
       } else {
         output.error(line)

@@ -214,6 +214,29 @@ describe('what is no regular file', () => {
     expect(notices).toEqual([])
   })
 
+  test.each([
+    ['.', 'itself'],
+    ['..', 'the directory above'],
+    ['../dist/sub', 'a directory that is found anyway']
+  ])('a symbolic link to %s, %s, ends', async target => {
+    await make('dist/app', 'dist/sub/lib')
+    await symlink(target, join(workspace, 'dist', 'link'))
+    const { files } = await match('dist')
+    const places = files.map(({ place }) => place.join('/'))
+    expect(places).toEqual(expect.arrayContaining(['app', 'sub/lib']))
+    expect(places.length).toBeLessThanOrEqual(4)
+  })
+
+  test('a symbolic link that leads only to itself is an error that names it', async () => {
+    await make('dist/app')
+    await symlink('loop', join(workspace, 'dist', 'loop'))
+    await expect(match('dist')).rejects.toMatchObject({
+      code: 'source-unreadable',
+      message: expect.stringContaining('dist/loop')
+    })
+    expect((await match('dist', { followSymlinks: false })).files).toHaveLength(1)
+  })
+
   test('symbolic links are left out when they are not to be followed', async () => {
     await make('dist/app')
     await symlink('app', join(workspace, 'dist', 'link'))
@@ -266,6 +289,47 @@ describe('names that cannot be sent', () => {
       await expect(match('dist', { followSymlinks })).rejects.toMatchObject({ code: 'invalid-input' })
     }
   )
+
+  describe('because they are not UTF-8', () => {
+    /** Writes a file, or makes a directory with a file in it, of which the last byte of the name is none. */
+    async function makeOdd(path: string, { directory = false } = {}): Promise<void> {
+      const odd = Buffer.concat([Buffer.from(join(workspace, path)), Buffer.from([0xff])])
+      if (!directory) return writeFile(odd, 'x')
+      await mkdir(odd)
+      await writeFile(Buffer.concat([odd, Buffer.from('/x')]), 'x')
+    }
+
+    test.each(['dist', 'dist/', 'dist/*', 'dist/**', 'dist/**/*', '**', '*'])(
+      'are refused where %s takes all: a file, and a directory',
+      async line => {
+        if (process.platform !== 'linux') return
+        await make('dist/app')
+        await makeOdd('dist/bad')
+        await expect(match(line)).rejects.toMatchObject({ code: 'invalid-input' })
+        await rm(join(workspace, 'dist'), { recursive: true })
+        await make('dist/app')
+        await makeOdd('dist/bad', { directory: true })
+        await expect(match(line)).rejects.toMatchObject({ code: 'invalid-input' })
+      }
+    )
+
+    test('are refused behind a symbolic link, too', async () => {
+      if (process.platform !== 'linux') return
+      await make('real/app', 'dist/app')
+      await makeOdd('real/bad')
+      await symlink('../real', join(workspace, 'dist', 'linked'))
+      await expect(match('dist')).rejects.toMatchObject({ code: 'invalid-input' })
+    })
+
+    test('are told of where a line may not mean them', async () => {
+      if (process.platform !== 'linux') return
+      await make('dist/app.zip')
+      await makeOdd('dist/bad')
+      const { files, notices } = await match('dist/*.zip')
+      expect(files).toHaveLength(1)
+      expect(notices).toEqual([expect.stringMatching(/^1 file left out because the name is not UTF-8: /)])
+    })
+  })
 
   test('a file with such a name may get another one', async () => {
     if (!POSIX) return

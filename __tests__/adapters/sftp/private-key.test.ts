@@ -523,6 +523,20 @@ describe('whatever comes', () => {
     )
   })
 
+  test('text that is longer than any key is refused in no time', () => {
+    const units = [
+      '-',
+      '\\',
+      '\n',
+      ' ',
+      '-----BEGIN ',
+      'PuTTY-User-Key-File-2: ssh-rsa\nEncryption: none\nComment:\n'
+    ]
+    const at = performance.now()
+    for (const unit of units) readsOrRefuses(`PuTTY ${unit.repeat((512 * 1024) / unit.length)}`, undefined)
+    expect(performance.now() - at).toBeLessThan(2_000)
+  })
+
   test('a real key with any one character changed is read or refused', () => {
     const plain = samples.filter(each => each.passphrase === undefined)
     fc.assert(

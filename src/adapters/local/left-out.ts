@@ -1,6 +1,7 @@
-import type { Dirent } from 'node:fs'
+import type { Dirent, Stats } from 'node:fs'
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { SearchOptions } from './search.js'
 
 /** What @actions/glob passes over in silence. */
 export interface LeftOut {
@@ -12,17 +13,35 @@ export interface LeftOut {
   readonly notUtf8: string[]
 }
 
-/** Walks a directory for what a search of all of it leaves out. Symbolic links to directories are not entered. */
-export async function findLeftOut(directory: string, includeHiddenFiles: boolean): Promise<LeftOut> {
+/** Finds what a search of all of a directory leaves out; walks each directory that is asked about once. */
+export function leftOutFinder(options: SearchOptions): (directory: string) => Promise<LeftOut> {
+  const found = new Map<string, Promise<LeftOut>>()
+  return directory => {
+    const leftOut = found.get(directory) ?? findLeftOut(directory, options)
+    found.set(directory, leftOut)
+    return leftOut
+  }
+}
+
+/** A directory behind symbolic links is entered once. */
+async function findLeftOut(directory: string, options: SearchOptions): Promise<LeftOut> {
   const leftOut: LeftOut = { hidden: [], broken: [], notUtf8: [] }
   const directories = [directory]
+  const entered = new Set<string>()
   for (let next = directories.pop(); next !== undefined; next = directories.pop()) {
     for (const entry of await entriesOf(next)) {
       const path = join(next, entry.name)
-      if (!includeHiddenFiles && entry.name.startsWith('.')) leftOut.hidden.push(path)
-      else if (entry.name.includes('\uFFFD') && !(await exists(path))) leftOut.notUtf8.push(path)
-      else if (entry.isSymbolicLink() && !(await exists(path))) leftOut.broken.push(path)
-      else if (entry.isDirectory()) directories.push(path)
+      const isOdd = entry.name.includes('\uFFFD')
+      if (!options.includeHiddenFiles && entry.name.startsWith('.')) {
+        leftOut.hidden.push(path)
+      } else if (isOdd || entry.isSymbolicLink()) {
+        const behind = await look(path)
+        if (behind === undefined) leftOut[isOdd ? 'notUtf8' : 'broken'].push(path)
+        else if (behind.isDirectory() && options.followSymlinks && isNew(behind, entered))
+          directories.push(path)
+      } else if (entry.isDirectory()) {
+        directories.push(path)
+      }
     }
   }
   return leftOut
@@ -37,11 +56,15 @@ async function entriesOf(directory: string): Promise<Dirent[]> {
   }
 }
 
-async function exists(path: string): Promise<boolean> {
+async function look(path: string): Promise<Stats | undefined> {
   try {
-    await stat(path)
-    return true
+    return await stat(path)
   } catch {
-    return false
+    return undefined
   }
+}
+
+function isNew({ dev, ino }: Stats, entered: Set<string>): boolean {
+  const before = entered.size
+  return entered.add(`${dev}:${ino}`).size > before
 }

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { constants } from 'node:fs'
 import { open, stat } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import type { BigIntStats } from 'node:fs'
@@ -12,12 +13,14 @@ import { SLOT_LENGTH, type ReaderPool, type ReadPiece } from './reader-pool.js'
 /** Bytes of a range that this thread reads and hashes faster itself than it can ask a worker to. */
 const SHORT = 64 * 1024
 const HASHED_AT_ONCE = 4 * 1024 * 1024
+/** Opening a FIFO would wait for a writer otherwise; for a regular file it means nothing. */
+const READ = constants.O_RDONLY | constants.O_NONBLOCK
 
 /** Opens a local file for the time of its upload. @throws UploadError `source-unreadable`, `source-changed`. */
 export async function openLocalSource(file: PlannedFile, readers: ReaderPool): Promise<Source> {
   const doing = `read ${file.local}`
   try {
-    const handle = await open(file.local, 'r')
+    const handle = await open(file.local, READ)
     try {
       const opened = await handle.stat({ bigint: true })
       if (!opened.isFile())
@@ -79,6 +82,7 @@ class LocalSource implements Source {
     const { handle, readers } = this
     const read = readers.openStream()
     const tooShort = () => this.tooShort()
+    const unreadable = (reason: string) => this.unreadable(reason)
 
     const slices = async function* () {
       const pieces = splitRange(range, SLOT_LENGTH)
@@ -96,7 +100,7 @@ class LocalSource implements Source {
           following = load(pieces.shift())
           const { at, length, answer } = slice
           try {
-            if (answer.error !== undefined) throw new UploadError('source-unreadable', answer.error)
+            if (answer.error !== undefined) throw unreadable(answer.error)
             if (answer.bytesRead < length) throw tooShort()
             if (answer.digest !== undefined) settle(answer.digest)
             yield readers.bytes(at, length)
@@ -164,8 +168,7 @@ class LocalSource implements Source {
     try {
       for (let answer = await following; answer !== undefined; answer = await following) {
         following = load(pieces.shift())
-        if (answer.error !== undefined)
-          throw new UploadError('source-unreadable', `read ${this.path}: ${answer.error}`)
+        if (answer.error !== undefined) throw this.unreadable(answer.error)
         total += answer.bytesRead
         digest = answer.digest
       }
@@ -174,6 +177,10 @@ class LocalSource implements Source {
     }
     if (digest === undefined || total < range.length) throw this.tooShort()
     return digest
+  }
+
+  private unreadable(reason: string): UploadError {
+    return new UploadError('source-unreadable', `read ${this.path}: ${reason}`)
   }
 
   private tooShort(): UploadError {

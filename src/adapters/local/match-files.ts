@@ -1,6 +1,6 @@
 import { isAbsolute, relative, resolve, sep } from 'node:path'
 import type { MatchedFile } from '../../core/plan.js'
-import { findLeftOut } from './left-out.js'
+import { type LeftOut, leftOutFinder } from './left-out.js'
 import { createNotices, type Notices } from './notices.js'
 import { isExclude, parsePathLines, type PathLine } from './path-lines.js'
 import { readIgnoreFile } from './ignore-file.js'
@@ -56,6 +56,7 @@ export async function matchFiles(selection: FileSelection): Promise<Match> {
   const rules = await readIgnoreFile(options.ignoreFile, options.workspace)
   const notices = createNotices(options)
   const placements: Placement[] = []
+  const leftOutBelow = leftOutFinder(options)
   const files: MatchedFile[] = []
   for (const set of setsOf(selection.paths)) {
     for (const line of set.lines) await searchPathOf(line, options)
@@ -68,7 +69,7 @@ export async function matchFiles(selection: FileSelection): Promise<Match> {
       if (!ignored.has(local)) files.push({ local, place: placeOf(local, placement), size })
     }
     notices.leaveOut({ symlinks, special, ignored: [...ignored] })
-    await explainIncludes(set, paths, options, notices)
+    await explainIncludes(set, paths, { options, notices, leftOutBelow })
   }
   const leavesOut = (place: readonly string[]) => {
     if (!options.includeHiddenFiles && place.at(-1)?.startsWith('.') === true) return true
@@ -91,19 +92,25 @@ function setsOf(paths: readonly string[]): FileSet[] {
   return includes.length === 0 ? sets : [{ includes, excludes, lines: plain, place: placePlain }, ...sets]
 }
 
+interface Explaining {
+  readonly options: SearchOptions
+  readonly notices: Notices
+  readonly leftOutBelow: (directory: string) => Promise<LeftOut>
+}
+
 /** Says of each line that includes whether it came to nothing, and what the search passed over. */
 async function explainIncludes(
   { includes, excludes }: FileSet,
   paths: readonly string[],
-  options: SearchOptions,
-  notices: Notices
+  { options, notices, leftOutBelow }: Explaining
 ): Promise<void> {
   for (const line of includes) {
     const searchPath = await searchPathOf(line, options)
-    const leftOut = takesAll(line) ? await findLeftOut(searchPath, options.includeHiddenFiles) : undefined
-    const [nameless] = leftOut?.notUtf8 ?? []
-    if (nameless !== undefined && excludes.length === 0) throw badName(nameless)
-    if (leftOut !== undefined) notices.leaveOut(leftOut)
+    const leftOut = await leftOutBelow(searchPath)
+    const [nameless] = leftOut.notUtf8
+    if (nameless !== undefined && takesAll(line) && excludes.length === 0) throw badName(nameless)
+    // Whether a narrower line means such a name, nobody can tell.
+    notices.leaveOut(takesAll(line) ? leftOut : { notUtf8: leftOut.notUtf8 })
     if (paths.some(path => isAtOrBelow(path, searchPath))) continue
 
     const withHidden = { ...options, includeHiddenFiles: true }

@@ -60,9 +60,9 @@ export async function searchPathOf(line: PathLine, options: SearchOptions): Prom
   }
 }
 
-/** Whether a line matches everything below its search path: a path without glob characters, `x/**`, or all files of `x/**`. */
+/** Whether a line matches everything below its search path: a path without glob characters, `x/*`, `x/**` and the like. */
 export function takesAll({ pattern }: PathLine): boolean {
-  return !/[*?[]/.test(pattern.replace(/(?:^|[/\\])\*\*(?:[/\\]\*)?[/\\]?$/, ''))
+  return !/[*?[]/.test(pattern.replace(/(?:(?:^|[/\\])\*\*?)+[/\\]?$/, ''))
 }
 
 function createGlobber(lines: readonly PathLine[], options: SearchOptions): Promise<Globber> {

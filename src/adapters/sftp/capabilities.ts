@@ -4,6 +4,8 @@ import type { SFTPWrapper } from 'ssh2'
 const CHUNK_EVERYWHERE = 31_744
 const LONGEST_CHUNK = 261_120
 const READ_EVERYWHERE = 32_768
+/** The draft has servers take 32,768 bytes. With chunks of a byte each, a window would fill the memory. */
+const LEAST_LIMIT = 1024
 const LEAST_WINDOW = 1024 * 1024
 /** OpenSSH's channel window; four lanes with twice that come too near to 200 MiB of memory on Node 24. */
 const LARGEST_WINDOW = 2 * 1024 * 1024
@@ -63,6 +65,14 @@ export class Capabilities {
   get maxOpenFiles(): number {
     const { maxOpenHandles } = this.internals
     return maxOpenHandles === undefined || maxOpenHandles < 1 ? Infinity : maxOpenHandles
+  }
+
+  /** What the server must take and does not, in words; `undefined` while nothing is wrong. */
+  get problem(): string | undefined {
+    const least = Math.min(this.internals._maxWriteLen, this.internals._maxReadLen)
+    return least < LEAST_LIMIT
+      ? `the server must take requests of at least ${LEAST_LIMIT} bytes, and takes ${least}`
+      : undefined
   }
 
   private get toldLimits(): boolean {

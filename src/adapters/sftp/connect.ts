@@ -5,6 +5,7 @@ import type { LoginTurn, Remote } from '../../engine/ports.js'
 import { endError, forwardError, sftpError, timeoutError, type SshError } from './connection-errors.js'
 import { type Hop, jumpPlaceOf, placeOf, type Place, type Progress } from './hop.js'
 import { JumpStream } from './jump-stream.js'
+import { refuseTinyPackets } from './least-packet.js'
 import { logIn, type LoginSettings } from './log-in.js'
 import { openSocket } from './open-socket.js'
 import { SftpSession } from './session.js'
@@ -79,6 +80,7 @@ async function openSftp(opening: Opening, turn: LoginTurn): Promise<{ client: Cl
   // At the jump host it has been its turn.
   const turnHere = jump === undefined ? turn : { onLoggedIn: turn.onLoggedIn }
   await logIn(client, stream, settings, progress, settings, turnHere)
+  refuseTinyPackets(client)
   progress.stage = 'opening'
   return { client, sftp: await startSftp(client, progress.place) }
 }
@@ -119,9 +121,9 @@ function forward(client: Client, place: Place, { host, port }: ServerSettings): 
 
 function startSftp(client: Client, place: Place): Promise<SFTPWrapper> {
   return new Promise((resolve, reject) => {
-    let failure: SshError | undefined
-    client.on('error', error => (failure ??= error))
-    client.on('close', () => reject(endError(failure, place)))
+    // A server that breaks the rules need not hang up.
+    client.on('error', error => reject(endError(error, place)))
+    client.on('close', () => reject(endError(undefined, place)))
     client.sftp((error: SshError | undefined, sftp) => {
       if (error) reject(sftpError(error, place))
       else resolve(sftp)

@@ -1,6 +1,8 @@
 import { UploadError, type ErrorCode } from '../../core/errors.js'
+import { brokenBy } from './broken-by.js'
 import type { Authentication } from './authentication.js'
 import type { Place, Progress } from './hop.js'
+import { serverText } from './server-text.js'
 
 /** What ssh2 reports: `level` is the layer, `code` the system's name or the number of a DISCONNECT. */
 export type SshError = Error & { level?: string; code?: unknown; reason?: unknown }
@@ -55,7 +57,7 @@ function whyNotConnected(error: SshError | undefined, progress: Progress, login:
     case 'agent':
       return [
         'login',
-        `the agent does not sign: ${error.message}`,
+        `the agent does not sign: ${serverText(error.message)}`,
         'It holds the key, and did not answer when it was asked to use it: it ended, or wants somebody to confirm.',
         'Start it in an earlier step of the same job, or give the private key as the input key.'
       ]
@@ -64,7 +66,7 @@ function whyNotConnected(error: SshError | undefined, progress: Progress, login:
     case 'protocol':
       return error.message.includes('before handshake') ? droppedAtOnce(progress) : notSsh(error, progress)
     case 'client-timeout':
-      return ['connection-lost', error.message]
+      return ['connection-lost', serverText(error.message)]
     default:
       // SSH_DISCONNECT_NO_MORE_AUTH_METHODS_AVAILABLE is 14, too many tries end with 2 (RFC 4253, section 11.1).
       return error.code === 2 && /auth/i.test(error.message) ? tooManyTries(login) : whyNoSocket(error, place)
@@ -94,7 +96,7 @@ function notSsh(error: Error, { foreign, place }: Progress): Told {
   if (foreign !== undefined) return answersOtherwise(foreign, place)
   return [
     'protocol',
-    error.message,
+    serverText(error.message),
     'Server and client do not understand each other.',
     'Check that an SSH server is at this host and port; RUNNER_DEBUG=1 shows the dialogue.'
   ]
@@ -111,7 +113,7 @@ function answersOtherwise(foreign: string, { prefix }: Place): Told {
 }
 
 function whyNoAlgorithm({ message }: Error, place: Place): Told {
-  const missing = message.replace(/^Handshake failed: /, '')
+  const missing = serverText(message).replace(/^Handshake failed: /, '')
   if (message.includes('host key format')) {
     return [
       'host-key',
@@ -131,7 +133,7 @@ function whyNoAlgorithm({ message }: Error, place: Place): Told {
   }
   return [
     'protocol',
-    message,
+    serverText(message),
     'The connection could not be made safe.',
     'Check that an SSH server is at this host and port; RUNNER_DEBUG=1 shows the dialogue.'
   ]
@@ -193,6 +195,15 @@ function tooManyTries(login: Authentication): Told {
 }
 
 function whyNoSocket(error: SshError, { host, prefix }: Place): Told {
+  // What ssh2 stumbles over while it reads.
+  if (error instanceof TypeError || error instanceof RangeError) {
+    return [
+      'protocol',
+      'the server sends what is not SSH',
+      'Server and client do not understand each other.',
+      'Check that an SSH server is at this host and port; RUNNER_DEBUG=1 shows the dialogue.'
+    ]
+  }
   const seen = readable(error)
   const address = prefix === '' ? 'the inputs host and port' : 'the input jump-host'
   switch (systemCode(error)) {
@@ -270,19 +281,33 @@ function whySlow({ place, stage, foreign }: Progress, seconds: number): Told {
 }
 
 function whyEnded(error: SshError | undefined): Told {
+  if (error !== undefined && breaksRules(error)) {
+    return [
+      'protocol',
+      `logged in, then ${brokenBy(error)}`,
+      'Server and client do not understand each other.',
+      'RUNNER_DEBUG=1 shows the dialogue; the log of the server may say more.'
+    ]
+  }
   return [
     'connection-lost',
-    `logged in, then ${error?.message ?? 'the server closed the connection'}`,
+    `logged in, then ${error === undefined ? 'the server closed the connection' : brokenBy(error)}`,
     'The line was cut, or the account is not set up: a ChrootDirectory must belong to root, and only root may write to it.',
     'When it stays so, the log of the server (journalctl -u ssh) says why.'
   ]
+}
+
+/** What ssh2 stumbles over while it reads has no level. */
+function breaksRules(error: SshError): boolean {
+  const isOdd = error instanceof TypeError || error instanceof RangeError
+  return isOdd || error.level === 'protocol' || error.level === 'sftp-protocol'
 }
 
 function whyNoSftp(error: SshError, { username }: Place): Told {
   if (error.message.includes('Packet length')) {
     return [
       'protocol',
-      `${username} gets text where SFTP should begin (${error.message})`,
+      `${username} gets text where SFTP should begin: ${brokenBy(error)}`,
       "The account's shell prints something, as nologin and profiles with echo do.",
       'On the server: Subsystem sftp internal-sftp and ForceCommand internal-sftp need no shell; or silence the profile.'
     ]
@@ -290,14 +315,14 @@ function whyNoSftp(error: SshError, { username }: Place): Told {
   if (error.message.startsWith('(SSH) Channel open failure')) {
     return [
       'protocol',
-      `logged in, but the server opens no session (${error.message})`,
+      `logged in, but the server opens no session (${serverText(error.message)})`,
       'The account may only forward connections, or has too many sessions already (MaxSessions).',
       "Ask the server's owner to allow sessions for this account; a lower input connections may help."
     ]
   }
   return [
     'protocol',
-    `logged in, but SFTP does not start (${error.message})`,
+    `logged in, but SFTP does not start (${serverText(error.message)})`,
     'The server has no sftp subsystem, or this account may not use it. SCP, FTP and a shell are other things.',
     'On the server: "Subsystem sftp internal-sftp" in sshd_config; managed ones have a switch for SFTP.'
   ]
@@ -308,14 +333,14 @@ function whyNotForwarded(error: SshError, { prefix }: Place, target: string): To
   if (error.reason === 1) {
     return [
       'protocol',
-      `it may not connect this user to ${target} (${error.message})`,
+      `it may not connect this user to ${target} (${serverText(error.message)})`,
       'The jump host forbids it: AllowTcpForwarding no, PermitOpen, or "restrict" in authorized_keys.',
       `Have port forwarding to ${target} allowed there, or take another ${prefix}host.`
     ]
   }
   return [
     'unreachable',
-    `logged in there, but from there ${target} is not reached (${error.message})`,
+    `logged in there, but from there ${target} is not reached (${serverText(error.message)})`,
     'The name or address is looked up on the jump host, and the connection begins there.',
     'Check the inputs host and port as seen from the jump host, and that the server lets the jump host in.'
   ]
@@ -332,8 +357,8 @@ function systemCode(error: SshError): unknown {
 
 /** An AggregateError of several addresses has no message of its own. */
 function readable(error: Error): string {
-  if (error.message !== '') return error.message
+  if (error.message !== '') return serverText(error.message)
   return error instanceof AggregateError
-    ? error.errors.map(inner => (inner as Error).message).join('; ')
+    ? error.errors.map(inner => serverText((inner as Error).message)).join('; ')
     : error.name
 }

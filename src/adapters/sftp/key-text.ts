@@ -25,11 +25,16 @@ export type KeyText =
   /** No private key. */
   | { readonly form: 'none'; readonly found: string }
 
+/** Characters; the longest keys there are, indented and in base64 once more, take two thirds. */
+const LONGEST = 32 * 1024
+
 /**
  * Finds the private key in pasted text and undoes what pasting does to it: line breaks lost, written as `\n`, of the
  * wrong kind or doubled, indentation, quotes, invisible characters, one more layer of base64.
  */
 export function findKeyText(pasted: string): KeyText {
+  if (pasted.length > LONGEST)
+    return { form: 'none', found: `text of ${pasted.length} characters, which is longer than any key` }
   const visible = pasted.replace(/[\u200b-\u200d\u2060\ufeff]/g, '').replace(/[^\S\r\n]/g, ' ')
   const text = unwrapBase64(visible) ?? visible
   return findPpk(text) ?? findPem(text) ?? { form: 'none', found: describeNonKey(text) }

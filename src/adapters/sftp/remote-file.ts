@@ -47,10 +47,11 @@ export class SftpFile implements RemoteFile {
   }
 
   async stat(): Promise<RemoteStat> {
-    const stats = await this.requests.ask<Parameters<typeof toRemoteStat>[0]>(`stat ${this.path}`, answer => {
+    const doing = `stat ${this.path}`
+    const answered = await this.requests.ask<unknown>(doing, answer => {
       this.sftp.fstat(this.handle, answer)
     })
-    return toRemoteStat(stats)
+    return toRemoteStat(answered, doing)
   }
 
   async sync(): Promise<void> {
@@ -100,11 +101,11 @@ export class SftpFile implements RemoteFile {
     if (!(error instanceof UploadError) || error.code !== 'server-failure' || !this.capabilities.statvfs)
       return error
     const space = await this.requests
-      .ask<{ f_bavail: number }>(`statvfs ${this.path}`, answer => {
+      .ask<{ f_bavail: number } | undefined>(`statvfs ${this.path}`, answer => {
         this.sftp.ext_openssh_statvfs(this.path, answer)
       })
       .catch(() => undefined)
-    if (space === undefined || space.f_bavail > 0) return error
+    if (space?.f_bavail !== 0) return error
     return new UploadError('no-space', `${error.message}; the server's disk is full`, { cause: error })
   }
 }

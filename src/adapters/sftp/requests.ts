@@ -1,5 +1,5 @@
-import { UploadError } from '../../core/errors.js'
-import { refusal } from './status.js'
+import { toUploadError, UploadError } from '../../core/errors.js'
+import { refusal, statusOf } from './status.js'
 
 type Answer<T> = (error: Error | null | undefined, value: T) => void
 
@@ -40,12 +40,21 @@ export class Requests {
       const asked = { reject, slow }
       if (this.asked.size === 0) this.quietSince = performance.now()
       this.asked.add(asked)
-      request((error, value) => {
+      const settle = (how: () => void) => {
         if (!this.asked.delete(asked)) return
         this.quietSince = performance.now()
-        if (error) reject(refusal(error, doing))
-        else resolve(value)
-      })
+        how()
+      }
+      try {
+        request((error, value) => {
+          if (!error) settle(() => resolve(value))
+          else if (statusOf(error) !== undefined) settle(() => reject(refusal(error, doing)))
+          // ssh2 gives up what is in flight just before it says why: `end` knows more.
+          else setImmediate(() => settle(() => reject(refusal(error, doing))))
+        })
+      } catch (error) {
+        settle(() => reject(toUploadError(error, 'protocol', doing)))
+      }
     })
   }
 

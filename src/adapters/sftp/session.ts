@@ -1,10 +1,12 @@
-import type { Client, FileEntryWithStats, InputAttributes, SFTPWrapper } from 'ssh2'
+import type { Client, InputAttributes, SFTPWrapper } from 'ssh2'
 import { UploadError } from '../../core/errors.js'
 import type { RemoteKind } from '../../core/extraneous.js'
 import type { RemoteStat } from '../../core/resume.js'
 import type { Remote, RemoteEntry } from '../../engine/ports.js'
+import { brokenBy } from './broken-by.js'
 import { Capabilities } from './capabilities.js'
 import { plausibleFreeBytes, type FileSystemSpace } from './free-space.js'
+import { listDirectory } from './list-directory.js'
 import { SftpFile } from './remote-file.js'
 import { toRemoteKind, toRemoteStat } from './remote-stat.js'
 import { remoteSha256 } from './remote-sha256.js'
@@ -14,6 +16,10 @@ import { Requests } from './requests.js'
 const READ = 0x01
 const WRITE = 0x02
 const CREATE_EMPTY = WRITE | 0x08 | 0x10
+/** Section 3 of the same draft. */
+const LONGEST_HANDLE = 256
+/** Bytes a second that a program on the server hashes at least; a slower one is not waited for. */
+const SLOWEST_DIGEST = 4 * 1024 * 1024
 
 export interface SessionSettings {
   readonly host: string
@@ -27,6 +33,7 @@ type Done = (error?: Error | null) => void
 /** One SFTP session over ssh2, with promises for callbacks. */
 export class SftpSession implements Remote {
   readonly ended: Promise<UploadError>
+  private readonly stallTimeoutMs: number
   private readonly capabilities: Capabilities
   private readonly requests: Requests
   private settleEnded: (error: UploadError) => void = () => undefined
@@ -37,19 +44,28 @@ export class SftpSession implements Remote {
     { host, port, chunkSize, stallTimeoutMs }: SessionSettings
   ) {
     this.capabilities = new Capabilities(sftp, chunkSize)
+    this.stallTimeoutMs = stallTimeoutMs
     this.ended = new Promise(resolve => (this.settleEnded = resolve))
     this.requests = new Requests(stallTimeoutMs, error => this.end(error))
-    // Several errors can follow one failure: somebody has to listen for as long as the client lives.
-    let failure: Error | undefined
-    client.on('error', error => (failure ??= error))
-    sftp.on('error', (error: Error) => (failure ??= error))
-    const lost = () => {
-      const reason = failure?.message ?? 'the server closed it'
+    const lost = (failure?: Error) => {
+      const reason = failure === undefined ? 'the server closed it' : brokenBy(failure)
       const text = `connection to ${host} port ${port}: ${reason}`
       this.end(new UploadError('connection-lost', text, { cause: failure }))
     }
-    client.on('close', lost)
-    sftp.on('close', lost)
+    // A server that breaks the rules need not hang up: the first sign of an end is taken for it. Several errors can
+    // follow one failure: somebody has to listen for as long as the client lives.
+    client.on('error', lost)
+    client.on('close', () => lost())
+    sftp.on('error', lost)
+    sftp.on('end', () => lost())
+    sftp.on('close', () => lost())
+    const checkLimits = () => {
+      const { problem } = this.capabilities
+      if (problem !== undefined) this.end(new UploadError('protocol', `open SFTP on ${host}: ${problem}`))
+    }
+    // ssh2 says so once more when the limits have come.
+    sftp.on('ready', checkLimits)
+    checkLimits()
   }
 
   get chunkSize(): number {
@@ -69,14 +85,12 @@ export class SftpSession implements Remote {
   }
 
   async stat(path: string): Promise<RemoteStat | undefined> {
+    const doing = `stat ${path}`
     try {
-      const attributes = await this.requests.ask<Parameters<typeof toRemoteStat>[0]>(
-        `stat ${path}`,
-        answer => {
-          this.sftp.stat(path, answer)
-        }
-      )
-      return toRemoteStat(attributes)
+      const answered = await this.requests.ask<unknown>(doing, answer => {
+        this.sftp.stat(path, answer)
+      })
+      return toRemoteStat(answered, doing)
     } catch (error) {
       if (error instanceof UploadError && error.code === 'not-found') return undefined
       throw error
@@ -96,10 +110,15 @@ export class SftpSession implements Remote {
   }
 
   async list(path: string): Promise<RemoteEntry[]> {
-    const entries = await this.requests.ask<FileEntryWithStats[]>(`list ${path}`, answer => {
-      this.sftp.readdir(path, answer)
+    const doing = `list ${path}`
+    const handle = await this.askForHandle(doing, answer => {
+      this.sftp.opendir(path, answer)
     })
-    return entries.map(({ filename, attrs }) => ({ name: filename, mtime: attrs.mtime }))
+    try {
+      return await listDirectory(this.sftp, this.requests, handle, doing)
+    } finally {
+      this.do(`close ${path}`, done => this.sftp.close(handle, done)).catch(() => undefined)
+    }
   }
 
   makeDirectory(path: string, mode: number | undefined): Promise<void> {
@@ -157,11 +176,12 @@ export class SftpSession implements Remote {
     return plausibleFreeBytes(space)
   }
 
-  async sha256(path: string): Promise<string | undefined> {
-    const absolute = await this.requests.ask<string>(`resolve ${path}`, answer => {
+  async sha256(path: string, size: number): Promise<string | undefined> {
+    const absolute = await this.requests.ask<unknown>(`resolve ${path}`, answer => {
       this.sftp.realpath(path, answer)
     })
-    return remoteSha256(this.client, absolute, this.ended)
+    const limitMs = this.stallTimeoutMs + (size / SLOWEST_DIGEST) * 1000
+    return remoteSha256(this.client, absolute, limitMs, this.ended)
   }
 
   close(): void {
@@ -169,10 +189,21 @@ export class SftpSession implements Remote {
   }
 
   private async open(path: string, flags: number, attributes: InputAttributes): Promise<SftpFile> {
-    const handle = await this.requests.ask<Buffer>(`open ${path}`, answer => {
+    const handle = await this.askForHandle(`open ${path}`, answer => {
       this.sftp.open(path, flags, attributes, answer)
     })
     return new SftpFile(this.sftp, this.requests, this.capabilities, path, handle)
+  }
+
+  private async askForHandle(
+    doing: string,
+    request: (answer: (error: Error | null | undefined, handle: Buffer) => void) => void
+  ): Promise<Buffer> {
+    const handle = await this.requests.ask<unknown>(doing, request)
+    if (Buffer.isBuffer(handle) && handle.length <= LONGEST_HANDLE) return handle
+    const found = Buffer.isBuffer(handle) ? `one of ${handle.length} bytes` : 'none'
+    const expected = `a handle of at most ${LONGEST_HANDLE} bytes`
+    throw new UploadError('protocol', `${doing}: the server must answer with ${expected}, found ${found}`)
   }
 
   private async do(doing: string, request: (done: Done) => void, slow = false): Promise<void> {

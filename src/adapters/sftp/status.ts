@@ -1,4 +1,5 @@
 import { UploadError, type ErrorCode } from '../../core/errors.js'
+import { serverText } from './server-text.js'
 
 /** SFTP version 3 status codes (draft-ietf-secsh-filexfer-02, section 7); ssh2 puts them into `error.code`. */
 const CODES: Readonly<Record<number, ErrorCode>> = {
@@ -16,14 +17,19 @@ const NO_SPACE = /no space|disk full|out of disk|quota/i
 
 /** Turns what ssh2 reports of a request into an UploadError: "doing: what the server said". */
 export function refusal(error: Error, doing: string): UploadError {
-  const status = 'code' in error && typeof error.code === 'number' ? error.code : undefined
-  if (status === undefined)
-    return new UploadError('connection-lost', `${doing}: ${error.message}`, { cause: error })
-  const code = NO_SPACE.test(error.message) ? 'no-space' : (CODES[status] ?? 'server-failure')
-  return new UploadError(code, `${doing}: ${error.message} (SFTP status ${status})`, { cause: error })
+  const status = statusOf(error)
+  const text = serverText(error.message)
+  if (status === undefined) return new UploadError('connection-lost', `${doing}: ${text}`, { cause: error })
+  const code = NO_SPACE.test(text) ? 'no-space' : (CODES[status] ?? 'server-failure')
+  return new UploadError(code, `${doing}: ${text} (SFTP status ${status})`, { cause: error })
+}
+
+/** The SFTP status of a refusal; `undefined` for an error that ssh2 made up itself. */
+export function statusOf(error: Error): number | undefined {
+  return 'code' in error && typeof error.code === 'number' ? error.code : undefined
 }
 
 /** Whether a refusal says that the end of the file was reached. */
 export function isEndOfFile(error: Error): boolean {
-  return 'code' in error && error.code === 1
+  return statusOf(error) === 1
 }

@@ -1,0 +1,26 @@
+import { serverText } from './server-text.js'
+
+/** ssh2 names what a packet would be as long as, for lack of a check of what it is (lib/protocol/SFTP.js, push). */
+const PACKET_LENGTH = /^Packet length (\d+) exceeds/
+
+/**
+ * Why a connection is over, in words. Text where a packet belongs comes from programs that a login starts: its first
+ * four characters are taken for a length.
+ */
+export function brokenBy(failure: Error): string {
+  const length = Number(PACKET_LENGTH.exec(failure.message)?.[1])
+  const start = Number.isNaN(length) ? '' : writeLength(length)
+  if (/^[\t\n\r\x20-\x7e]{4}$/.test(start)) {
+    return `the server sends text where SFTP belongs, beginning with ${JSON.stringify(start)}; what a login starts there (.bashrc, .profile, a banner script) must print nothing`
+  }
+  // What ssh2 stumbles over while it reads.
+  if (failure instanceof TypeError || failure instanceof RangeError)
+    return 'the server sends what is not SFTP'
+  return serverText(failure.message)
+}
+
+function writeLength(length: number): string {
+  const bytes = Buffer.alloc(4)
+  bytes.writeUInt32BE(length)
+  return bytes.toString('latin1')
+}
