@@ -11,6 +11,7 @@ import {
   localOf,
   MemoryWorld,
   resultOf,
+  type Outcome,
   warnings
 } from '../support/memory-world.js'
 
@@ -738,5 +739,41 @@ describe('late writes of a dead session', () => {
     await world.clock.untilQuiet()
     world.checkPromises()
     expect(world.isInPlace('app.zip')).toBe(true)
+  })
+})
+
+describe('of the connections', () => {
+  const told = ({ events }: Outcome) =>
+    events.flatMap<number | string>(event => {
+      if (event.type === 'connected') return [event.lanes]
+      return event.type === 'notice' ? [event.text] : []
+    })
+  const open = () => {
+    const world = new MemoryWorld()
+    world.put('app.zip', bytesOf(1, 40 * MIB))
+    return world
+  }
+
+  test('the first is told, and how many there are when all are open', async () => {
+    expect(told(await open().run({ connections: 4 }))).toEqual([1, 4])
+  })
+
+  test('one that is refused is told with how many are left', async () => {
+    const world = open()
+    world.server.faults.push({ on: 'connect', after: 1, times: Infinity, then: 'connection-lost' })
+    const outcome = await world.run({ connections: 4 })
+    expect(resultOf(outcome, 'app.zip').status).toBe('uploaded')
+    expect(told(outcome)).toEqual([
+      1,
+      'The server takes no further connection (connect: refused); going on with 1 connection.'
+    ])
+  })
+
+  test('none is told when the first is refused as well', async () => {
+    const world = open()
+    world.server.faults.push({ on: 'connect', times: Infinity, then: 'connection-lost' })
+    const outcome = await world.run({ connections: 4, retries: 0 })
+    expect(resultOf(outcome, 'app.zip').status).toBe('failed')
+    expect(told(outcome)).toEqual([])
   })
 })

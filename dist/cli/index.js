@@ -77539,6 +77539,8 @@ class Lanes {
     live = new Set();
     joining = 0;
     refused = false;
+    /** Tells of the refusal, unless that was done. */
+    tellRefusal;
     /** The first is still connecting. */
     opening = true;
     ending = new AbortController();
@@ -77635,17 +77637,15 @@ class Lanes {
         }
     }
     async join(turn) {
+        const { connect, signal, queue, emit } = this.settings;
+        let remote;
         this.joining++;
         try {
-            await this.connect(turn);
+            remote = await connect(AbortSignal.any([signal, this.ending.signal]), turn);
         }
         finally {
             this.joining--;
         }
-    }
-    async connect(turn) {
-        const { connect, signal, queue, emit } = this.settings;
-        const remote = await connect(AbortSignal.any([signal, this.ending.signal]), turn);
         if (this.closed) {
             remote.close();
             return;
@@ -77655,7 +77655,10 @@ class Lanes {
         this.opening = false;
         this.wakeAll();
         void remote.ended.then(error => this.leave(lane, error));
-        emit({ type: 'connected', lanes: this.live.size });
+        this.tellRefusal?.();
+        // The first, and the last of those that follow it.
+        if (this.live.size === 1 || this.joining === 0)
+            emit({ type: 'connected', lanes: this.live.size });
         void queue.serve(lane);
     }
     leave(lane, error) {
@@ -77684,11 +77687,17 @@ class Lanes {
             return;
         this.refused = true;
         const why = firstLine(toUploadError(error, 'connection-lost', 'connect'));
-        const going = formatCount(Math.max(1, this.live.size), 'connection');
         const text = isTransient(error)
             ? `The server takes no further connection`
             : `A further connection was refused`;
-        this.settings.emit({ type: 'notice', text: `${text} (${why}); going on with ${going}.` });
+        this.tellRefusal = () => {
+            this.tellRefusal = undefined;
+            const going = formatCount(this.live.size, 'connection');
+            this.settings.emit({ type: 'notice', text: `${text} (${why}); going on with ${going}.` });
+        };
+        // When the first one fails, too, that says it all.
+        if (!this.opening)
+            this.tellRefusal();
     }
     wakeAll() {
         for (const wake of this.waiting.splice(0))
@@ -77722,7 +77731,7 @@ async function settle({ finish }, progress, { lanes, signal }, work) {
             if (isTransient(failure) && failure !== lanes.failure)
                 continue;
             signal.throwIfAborted();
-            if (failure.code === 'no-space' || isTransient(failure))
+            if (failure.code === 'no-space' || failure === lanes.failure)
                 throw failure;
             finish(progress, 'failed', failure);
             return;

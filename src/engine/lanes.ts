@@ -1,7 +1,7 @@
 import { firstLine, isTransient, toUploadError, UploadError } from '../core/errors.js'
 import { formatCount } from '../core/quantities.js'
 import { Lane } from './lane.js'
-import type { Clock, Connect, Emit, LoginTurn } from './ports.js'
+import type { Clock, Connect, Emit, LoginTurn, Remote } from './ports.js'
 import type { BlockQueue } from './block-queue.js'
 
 /** Small files on their way over one lane at once. */
@@ -24,6 +24,8 @@ export class Lanes {
   private readonly live = new Set<Lane>()
   private joining = 0
   private refused = false
+  /** Tells of the refusal, unless that was done. */
+  private tellRefusal: (() => void) | undefined
   /** The first is still connecting. */
   private opening = true
   private readonly ending = new AbortController()
@@ -122,17 +124,14 @@ export class Lanes {
   }
 
   private async join(turn: LoginTurn): Promise<void> {
+    const { connect, signal, queue, emit } = this.settings
+    let remote: Remote
     this.joining++
     try {
-      await this.connect(turn)
+      remote = await connect(AbortSignal.any([signal, this.ending.signal]), turn)
     } finally {
       this.joining--
     }
-  }
-
-  private async connect(turn: LoginTurn): Promise<void> {
-    const { connect, signal, queue, emit } = this.settings
-    const remote = await connect(AbortSignal.any([signal, this.ending.signal]), turn)
     if (this.closed) {
       remote.close()
       return
@@ -142,7 +141,9 @@ export class Lanes {
     this.opening = false
     this.wakeAll()
     void remote.ended.then(error => this.leave(lane, error))
-    emit({ type: 'connected', lanes: this.live.size })
+    this.tellRefusal?.()
+    // The first, and the last of those that follow it.
+    if (this.live.size === 1 || this.joining === 0) emit({ type: 'connected', lanes: this.live.size })
     void queue.serve(lane)
   }
 
@@ -171,11 +172,16 @@ export class Lanes {
     if (this.closed || this.refused || this.settings.signal.aborted) return
     this.refused = true
     const why = firstLine(toUploadError(error, 'connection-lost', 'connect'))
-    const going = formatCount(Math.max(1, this.live.size), 'connection')
     const text = isTransient(error)
       ? `The server takes no further connection`
       : `A further connection was refused`
-    this.settings.emit({ type: 'notice', text: `${text} (${why}); going on with ${going}.` })
+    this.tellRefusal = () => {
+      this.tellRefusal = undefined
+      const going = formatCount(this.live.size, 'connection')
+      this.settings.emit({ type: 'notice', text: `${text} (${why}); going on with ${going}.` })
+    }
+    // When the first one fails, too, that says it all.
+    if (!this.opening) this.tellRefusal()
   }
 
   private wakeAll(): void {

@@ -41,7 +41,7 @@ export async function settle(
       const failure = toUploadError(error, 'server-failure', `upload ${progress.file.local}`)
       if (isTransient(failure) && failure !== lanes.failure) continue
       signal.throwIfAborted()
-      if (failure.code === 'no-space' || isTransient(failure)) throw failure
+      if (failure.code === 'no-space' || failure === lanes.failure) throw failure
       finish(progress, 'failed', failure)
       return
     }
