@@ -114,6 +114,6 @@ test('an earlier part file of a small file is used when it is whole', async () =
   world.server.faults.push({ on: 'replace', then: 'cut' })
   await world.run({ retries: 0 })
   const outcome = await world.run({ writer: { attempt: 2 } })
-  expect(decisionsOf(outcome)).toEqual(['continue'])
+  expect(decisionsOf(outcome)).toEqual(['keep'])
   expect(resultOf(outcome, 'app.zip')).toMatchObject({ status: 'uploaded', sentBytes: 0, reusedBytes: 1000 })
 })
