@@ -75,3 +75,9 @@ export function readAction(text: string): {
   readonly main: string
   readonly post: string | undefined
 }
+
+/** The environment variables of a step, with the defaults of the inputs that are not given. @throws Error unknown ones. */
+export function toInputVariables(
+  defaults: Readonly<Record<string, string>>,
+  inputs: Readonly<Record<string, string>>
+): Record<string, string>

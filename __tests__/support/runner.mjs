@@ -132,7 +132,8 @@ function readScalar(text) {
   return text.replace(/(^|\s)#.*$/, '').trim()
 }
 
-function toInputVariables(defaults, inputs) {
+/** The environment variables of a step, with the defaults of the inputs that are not given. */
+export function toInputVariables(defaults, inputs) {
   const unknown = Object.keys(inputs).filter(name => !Object.hasOwn(defaults, name))
   if (unknown.length > 0) throw new Error(`action.yml has no input ${unknown.join(', ')}`)
   const entries = Object.entries({ ...defaults, ...inputs })
