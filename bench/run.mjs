@@ -7,12 +7,12 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { installPackages } from '../script/packages.mjs'
+import { startSshd } from '../script/sshd.mjs'
 import { actionBy } from './action.mjs'
 import { drawChart } from './chart.mjs'
 import { delayed, loopback, relayed, whyNoDelay } from './line.mjs'
 import { measure } from './measure.mjs'
 import { fastPutBy, findPeers } from './peers.mjs'
-import { startServer } from './server.mjs'
 import { works } from './works.mjs'
 
 const OURS = 'resumable-sftp-upload'
@@ -64,7 +64,8 @@ async function run(work) {
       : noDelay === undefined
         ? await delayed(work.line)
         : relayed(work.line)
-  const server = await startServer(folder, line)
+  const sshd = await startSshd(folder, { before: line.wrap, options: ['MaxStartups 100'] })
+  const server = { ...sshd, ...(await line.reach(sshd.port)) }
   try {
     const peers = findPeers({ fastPut: fastPutBy(given.node, here) })
     const ours = { name: OURS, version: version, command: actionBy(given.node, work.inputs) }
@@ -73,7 +74,7 @@ async function run(work) {
     )
     return { id: work.id, title: work.title, clients: await takeTurns(clients, { from, to, server }) }
   } finally {
-    server.close()
+    sshd.process.kill()
     await line.close()
     rmSync(folder, { recursive: true, force: true })
   }

@@ -4,7 +4,7 @@
 //   node script/end-to-end-server.mjs start DIRECTORY        writes what is needed to log in to $GITHUB_OUTPUT
 //   node script/end-to-end-server.mjs full-speed DIRECTORY
 //   node script/end-to-end-server.mjs stop DIRECTORY
-import { execFileSync, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import {
   appendFileSync,
   existsSync,
@@ -14,12 +14,11 @@ import {
   renameSync,
   writeFileSync
 } from 'node:fs'
-import { createServer } from 'node:net'
-import { userInfo } from 'node:os'
 import { join, resolve } from 'node:path'
 import { setTimeout } from 'node:timers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { startLink } from '../__tests__/support/link.mjs'
+import { startSshd } from './sshd.mjs'
 
 /** Bytes a second before `full-speed`. */
 const SLOW = 512 * 1024
@@ -63,54 +62,25 @@ async function start() {
 }
 
 async function serve() {
-  const hostKey = generateKey('host_key')
-  const loginKey = generateKey('login_key')
   const root = file('uploads')
   mkdirSync(root)
-  // sshd separates privileges there, and refuses to start without it.
-  if (userInfo().uid === 0) mkdirSync('/run/sshd', { recursive: true, mode: 0o755 })
-  writeFileSync(file('authorized_keys'), loginKey.public)
-
-  const port = await freePort()
-  writeFileSync(
-    file('sshd_config'),
-    [
-      'ListenAddress 127.0.0.1',
-      `Port ${port}`,
-      `HostKey ${file('host_key')}`,
-      `PidFile ${file('sshd.pid')}`,
-      `AuthorizedKeysFile ${file('authorized_keys')}`,
-      'PasswordAuthentication no',
-      'KbdInteractiveAuthentication no',
-      'PermitRootLogin yes',
-      'StrictModes no',
-      'UsePAM no',
-      'Subsystem sftp internal-sftp',
-      ''
-    ].join('\n')
-  )
-  const sshd = spawn(findSshd(), ['-D', '-e', '-f', file('sshd_config')], {
-    stdio: ['ignore', 'inherit', 'pipe']
+  const sshd = await startSshd(directory, {
+    options: ['ListenAddress 127.0.0.1'],
+    onMessage: text => process.stderr.write(text)
   })
-  sshd.on('exit', code => process.exit(code ?? 1))
-  await new Promise(listening => {
-    sshd.stderr.on('data', text => {
-      process.stderr.write(text)
-      if (String(text).includes('Server listening on')) listening()
-    })
-  })
+  sshd.process.on('exit', code => process.exit(code ?? 1))
 
-  const link = await startLink({ port })
+  const link = await startLink({ port: sshd.port })
   link.bytesPerSecond = SLOW
   process.on('SIGUSR2', () => (link.bytesPerSecond = undefined))
-  process.on('SIGTERM', () => sshd.kill())
-  setTimeout(() => sshd.kill(), LIFE_MS)
+  process.on('SIGTERM', () => sshd.process.kill())
+  setTimeout(() => sshd.process.kill(), LIFE_MS)
   const outputs = {
     host: '127.0.0.1',
     port: String(link.port),
-    username: userInfo().username,
-    key: loginKey.private,
-    'known-hosts': `[127.0.0.1]:${link.port} ${hostKey.public}`,
+    username: sshd.username,
+    key: sshd.loginKey.private,
+    'known-hosts': `[127.0.0.1]:${link.port} ${sshd.hostKey.public}`,
     root
   }
   // A reader sees all of it or nothing.
@@ -131,26 +101,4 @@ function writeOutput(name, value) {
     process.env.GITHUB_OUTPUT ?? '/dev/stdout',
     `${name}<<END-OF-VALUE\n${value.trim()}\nEND-OF-VALUE\n`
   )
-}
-
-function generateKey(name) {
-  execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', 'end-to-end', '-f', file(name)])
-  return { private: readFileSync(file(name), 'utf8'), public: readFileSync(`${file(name)}.pub`, 'utf8') }
-}
-
-/** sshd wants to be called by its absolute path. */
-function findSshd() {
-  const found = ['/usr/sbin/sshd', '/usr/local/sbin/sshd', '/sbin/sshd'].find(existsSync)
-  if (found === undefined) throw new Error('sshd is not installed: script/install-tools')
-  return found
-}
-
-function freePort() {
-  return new Promise((found, failed) => {
-    const server = createServer().once('error', failed)
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address()
-      server.close(() => found(port))
-    })
-  })
 }
