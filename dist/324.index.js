@@ -20,7 +20,7 @@ export const modules = {
  */
 async function runCacheOperation(task) {
     // The client checks for the address only, and throws later.
-    if (!(0,_actions_cache__WEBPACK_IMPORTED_MODULE_0__/* .isFeatureAvailable */ .w3)() || !process.env.ACTIONS_RUNTIME_TOKEN)
+    if (!(0,_actions_cache__WEBPACK_IMPORTED_MODULE_0__/* .isFeatureAvailable */ .w3)() || !process.env.ACTIONS_RUNTIME_TOKEN || !isPermitted(task))
         return 'unavailable';
     if (task.operation === 'restore') {
         const matched = await (0,_actions_cache__WEBPACK_IMPORTED_MODULE_0__/* .restoreCache */ .P3)([_state_directory_js__WEBPACK_IMPORTED_MODULE_1__/* .META_NAME */ .Gt], task.key, [...task.prefixes], undefined, true);
@@ -30,6 +30,11 @@ async function runCacheOperation(task) {
     if (id === -1)
         throw new Error('the entry was not saved');
     return 'done';
+}
+/** What the runner says of this run's rights; the client then does nothing, with a line for nobody. */
+function isPermitted({ operation }) {
+    const mode = (process.env.ACTIONS_CACHE_MODE ?? '').trim().toLowerCase();
+    return !(operation === 'save' ? ['none', 'read'] : ['none', 'write-only']).includes(mode);
 }
 
 

@@ -26,7 +26,7 @@ test('says first what happened and what a re-run will do', () => {
 
 test.each([
   ['nothing is kept', [failed(file('a', 4096), DISK_FULL, 2048)], false, 'starts from zero'],
-  ['nothing is on the server', [failed(file('a', 4096), DISK_FULL)], true, 'A re-run sends 4.0 KiB.'],
+  ['nothing is on the server', [failed(file('a', 4096), DISK_FULL)], true, 'A re-run sends at most 4.0 KiB.'],
   ['all is in place', [uploaded(file('a')), skipped(file('b'))], true, 'All 2 files are in place'],
   ['there are no files', [], true, 'There was nothing to upload.']
 ])('says so when %s', (_, results, keepsState, text) => {

@@ -106,7 +106,7 @@ describe('bad input', () => {
       ['connect-timeout', '0', /must be .*seconds from 1 to 600/, /"0"/],
       ['stall-timeout', '1m', /must be .*seconds from 1 to 3600/, /"1m"/],
       ['keepalive-interval', '3601', /must be .*seconds from 0 to 3600/, /"3601"/],
-      ['state', 'disk', /must be cache or none/, /"disk"/],
+      ['state', 'disk', /must be cache, server or none/, /"disk"/],
       ['checkpoint-interval', '60s', /must be .*seconds from 0 to 3600/, /"60s"/],
       ['checkpoint-interval', '1e3', /must be .*seconds from 0 to 3600/, /"1e3"/]
     ])('%s: %j', async (name, value, mustBe, found) => {

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, jest, test } from '@jest/globals'
-import { readFile } from 'node:fs/promises'
+import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { readEntry, rewriteEntry } from '../support/cache-service-archive.js'
 import type { CacheFaults } from '../support/cache-service.mjs'
@@ -7,8 +7,10 @@ import type { Environment, Inputs } from '../support/runner.mjs'
 import {
   buildArtifact,
   type JobStep,
+  makeDirectory,
   mebibyte,
   numberOf,
+  stateFiles,
   useSite,
   warningsOf
 } from '../support/runner-site.js'
@@ -18,6 +20,8 @@ jest.setTimeout(90_000)
 
 const size = 4 * mebibyte + 12_345
 const allowedDelayMs = 10_000
+/** There the cache has another protocol, and an address of its own. */
+const onOwnServer = { GITHUB_SERVER_URL: 'https://github.example.org' }
 
 describeWithSshd('trouble with the cache', () => {
   const site = useSite()
@@ -64,16 +68,38 @@ describeWithSshd('trouble with the cache', () => {
     expect(site.cache.entries.length).toBeGreaterThan(0)
   })
 
-  test('no service in the environment is told, and no re-run is promised to know of this upload', async () => {
-    const run = await upload({ withCache: false })
-    expect(expectOneWarningInTime(run)).toMatch(/no Actions cache/)
-    expect(run.main.log).not.toMatch(/re-run (?:skips|continues)/)
-    expect(run.main.summary).not.toMatch(/re-run (?:skips|continues)/)
+  test.each<[string, Attempt]>([
+    ['service', { withCache: false }],
+    ['token', { env: { ACTIONS_RUNTIME_TOKEN: undefined } }],
+    ['service of a GitHub Enterprise Server', { env: onOwnServer }]
+  ])('no %s in the environment is one line, and the server stands in', async (_what, attempt) => {
+    const { main, post } = await upload(attempt)
+    expect(warningsOf(main, post)).toEqual([])
+    expect(
+      main.log.match(/There is no Actions cache here: .* kept on the server, in .*upload\.meta/g)
+    ).toHaveLength(1)
+    expect(main.summary).toContain('A re-run skips')
+    expect(await stateFiles(site.target)).toHaveLength(1)
   })
 
-  test('no token in the environment is told', async () => {
-    const env = { ACTIONS_RUNTIME_TOKEN: undefined }
-    expect(expectOneWarningInTime(await upload({ env }))).toMatch(/no Actions cache/)
+  test('no right to write in the environment is one line, and the server stands in', async () => {
+    const { main, post } = await upload({ env: { ACTIONS_CACHE_MODE: 'read' } })
+    expect(warningsOf(main, post)).toEqual([])
+    expect(main.log.match(/kept on the server, in .*upload\.meta/g)).toHaveLength(1)
+    expect(await stateFiles(site.target)).toHaveLength(1)
+  })
+
+  test('and with the server, too: no re-run is promised to know of this upload', async () => {
+    await upload({ withCache: false })
+    const [state = ''] = await stateFiles(site.target)
+    await rm(state)
+    await makeDirectory(state, 'in its place')
+    const run = await upload({ withCache: false })
+    expect(expectOneWarningInTime(run)).toMatch(/no Actions cache.*the server does not/)
+    for (const text of [run.main.log, run.main.summary]) {
+      expect(text).toContain('A re-run starts from zero')
+      expect(text).not.toMatch(/re-run (?:skips|continues)/)
+    }
   })
 
   test('none with state: none, whatever the service does', async () => {
@@ -86,6 +112,13 @@ describeWithSshd('trouble with the cache', () => {
   test('a service that is down', async () => {
     await site.cache.close()
     expect(expectOneWarningInTime(await upload({}))).toMatch(/cache.*ECONNREFUSED/i)
+  })
+
+  test('a service of a GitHub Enterprise Server that refuses', async () => {
+    const env = { ...onOwnServer, ACTIONS_CACHE_URL: `${site.cache.url}/` }
+    expectOneWarningInTime(await upload({ env }))
+    expect(site.cache.entries).toEqual([])
+    expect(await stateFiles(site.target)).toHaveLength(1)
   })
 
   test('a service in the dark, which does not even take the connection', async () => {
@@ -127,7 +160,7 @@ describeWithSshd('trouble with the cache', () => {
     expect(timeOf(run)).toBeLessThan(timeOf(well) + allowedDelayMs)
   })
 
-  test('that passes: a later checkpoint is saved', async () => {
+  test('at a checkpoint: the server stands in, and the next attempt finds the state there', async () => {
     site.cache.faults.status = 403
     site.link.bytesPerSecond = mebibyte
     const machine = await site.machine()
@@ -136,9 +169,12 @@ describeWithSshd('trouble with the cache', () => {
     await phase.waitForLine(/^::warning/)
     site.cache.faults.status = undefined
     const main = await phase.done
-    const post = await machine.runPost()
-    expectOneWarning({ main, post })
-    expect(site.cache.entries.length).toBeGreaterThan(0)
+    expectOneWarning({ main, post: await machine.runPost() })
+    expect(site.cache.entries).toEqual([])
+
+    const again = await upload({ attempt: 2 })
+    expect(warningsOf(again.main, again.post)).toEqual([])
+    expect(again.main.outputs['skipped-count']).toBe('1')
   })
 
   describe('with what an interrupted attempt left', () => {

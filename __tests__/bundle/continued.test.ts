@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, jest, test } from '@jest/globals'
-import { readFile } from 'node:fs/promises'
+import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { writeArtifact } from '../support/artifact.js'
 import {
@@ -10,6 +10,7 @@ import {
   makeDirectory,
   mebibyte,
   numberOf,
+  stateFiles,
   until,
   useSite,
   warningsOf
@@ -50,6 +51,7 @@ describeWithSshd('an upload that goes on', () => {
       const { main } = await machine.run(site.inputs())
       expect(site.link.sent - before).toBeLessThan(size - cutAt + fewBlocks)
       expect(main.outputs).toMatchObject({ state: 'complete', 'resumed-count': '1' })
+      for (const state of await stateFiles(site.target)) await rm(state)
       await expectSameTree(site.target, directory)
     })
 

@@ -23,7 +23,8 @@ function ledgerOf(fileSize: number, ...acknowledged: readonly number[]): Ledger 
 }
 
 function metaOf(...records: readonly UploadRecord[]): UploadMeta {
-  return { writer, closed: false, records: new Map(records.map((record, at) => [`name ${at}`, record])) }
+  const named = records.map((record, at) => [`name ${at}`, record] as const)
+  return { writer, closed: false, savedAtMs: 1_700_000_000_000, records: new Map(named) }
 }
 
 function roundTrip(meta: UploadMeta): UploadMeta {
@@ -111,6 +112,7 @@ function arbitraryMeta(fileSize: fc.Arbitrary<number>): fc.Arbitrary<UploadMeta>
   return fc.record({
     writer: fc.record({ run: text, attempt: fc.maxSafeNat(), runner: text }),
     closed: fc.boolean(),
+    savedAtMs: fc.maxSafeNat(),
     records: fc
       .dictionary(
         text.map(path => keyedName(keys, path)),
@@ -184,7 +186,7 @@ describe('any state', () => {
         const record = { partId: '00c0ffee', identity: { size: 2 * MIB, mtimeMs: 1 }, ledger }
         const text = sealText(
           own,
-          formatUploadMeta({ writer, closed: true, records: new Map([[target, record]]) })
+          formatUploadMeta({ writer, closed: true, savedAtMs: 1, records: new Map([[target, record]]) })
         )
         for (const told of [secret, folder, name, 'releases']) expect(text).not.toContain(told)
         for (const key of [own.seal, own.name]) {
@@ -206,7 +208,7 @@ describe('a text of another shape is refused', () => {
     recent: [3, 0],
     published: { size: 4 * MIB, mtime: 5 }
   }
-  const meta = { writer, closed: true, targets: { name: valid } }
+  const meta = { writer, closed: true, savedAtMs: 1000, targets: { name: valid } }
 
   test('but this one is not', () => {
     const ledger = parseUploadMeta(JSON.stringify(meta)).records.get('name')?.ledger
@@ -230,6 +232,8 @@ describe('a text of another shape is refused', () => {
     { name: 'an attempt in quotes', text: JSON.stringify({ ...meta, writer: { ...writer, attempt: '1' } }) },
     { name: 'closed in quotes', text: JSON.stringify({ ...meta, closed: 'false' }) },
     { name: 'closed missing', text: JSON.stringify({ ...meta, closed: undefined }) },
+    { name: 'no time of the save', text: JSON.stringify({ ...meta, savedAtMs: undefined }) },
+    { name: 'a time in quotes', text: JSON.stringify({ ...meta, savedAtMs: '1000' }) },
     { name: 'no targets', text: JSON.stringify({ ...meta, targets: undefined }) },
     { name: 'targets that are null', text: JSON.stringify({ ...meta, targets: null }) },
     { name: 'a target that is null', text: JSON.stringify({ ...meta, targets: { name: null } }) },
@@ -338,6 +342,6 @@ describe('the run that wrote the state', () => {
   ]
 
   test.each(rows)('$who: is gone is $gone', ({ writer, closed, gone }) => {
-    expect(writerIsGone({ writer, closed, records: new Map() }, me)).toBe(gone)
+    expect(writerIsGone({ writer, closed, savedAtMs: 1, records: new Map() }, me)).toBe(gone)
   })
 })

@@ -122,7 +122,8 @@ describe('loading', () => {
     ['unfinished', record()],
     ['done', record(true)]
   ])
-  const text = (closed: boolean) => sealText(keys, formatUploadMeta({ writer, closed, records }))
+  const text = (closed: boolean) =>
+    sealText(keys, formatUploadMeta({ writer, closed, savedAtMs: 1000, records }))
 
   test('finds nothing the first time', async () => {
     expect(await load(undefined)).toEqual({ names: [], events: [] })
@@ -155,7 +156,7 @@ describe('loading', () => {
     ['no envelope', '[]'],
     [
       'another login',
-      sealText(deriveStateKeys('other'), formatUploadMeta({ writer, closed: true, records }))
+      sealText(deriveStateKeys('other'), formatUploadMeta({ writer, closed: true, savedAtMs: 1000, records }))
     ],
     ['changed on the way', text(true).replace('unfinished', 'unf1nished')],
     ['another shape', sealText(keys, '{"writer":1}')],
@@ -163,14 +164,20 @@ describe('loading', () => {
       'no digests',
       sealText(
         keys,
-        formatUploadMeta({ writer, closed: true, records }).replace('"blocks":""', '"blocks":"0-1"')
+        formatUploadMeta({ writer, closed: true, savedAtMs: 1000, records }).replace(
+          '"blocks":""',
+          '"blocks":"0-1"'
+        )
       )
     ],
     [
       'blocks beyond the file',
       sealText(
         keys,
-        formatUploadMeta({ writer, closed: true, records }).replace('"blocks":""', '"blocks":"7"')
+        formatUploadMeta({ writer, closed: true, savedAtMs: 1000, records }).replace(
+          '"blocks":""',
+          '"blocks":"7"'
+        )
       )
     ]
   ])('is one warning for %s', async (_what, poisoned) => {
@@ -178,22 +185,65 @@ describe('loading', () => {
   })
 })
 
+describe('loading from more than one place', () => {
+  const saved = (savedAtMs: number, run: string, name: string) =>
+    sealText(
+      keys,
+      formatUploadMeta({
+        writer: { ...writer, run },
+        closed: true,
+        savedAtMs,
+        records: new Map([[name, record()]])
+      })
+    )
+
+  async function load(texts: readonly string[]) {
+    const store = new MemoryStore()
+    store.elsewhere = [...texts]
+    const events: UploadEvent[] = []
+    const state = { store, keys, writer, intervalMs: 0 }
+    const emit = (event: UploadEvent) => void events.push(event)
+    const records = await loadRecords(state, emit, new AbortController().signal)
+    return { names: [...records.keys()], events: events.map(({ type }) => type) }
+  }
+
+  const [older, newer] = [saved(1000, '99', 'older'), saved(2000, '98', 'newer')]
+
+  test.each([[[older, newer]], [[newer, older]]])('takes what was saved last', async texts => {
+    expect(await load(texts)).toEqual({ names: ['newer'], events: [] })
+  })
+
+  test('takes what this run saved, whatever others saved since', async () => {
+    expect((await load([newer, saved(500, '100', 'mine'), saved(400, '100', 'mine before')])).names).toEqual([
+      'mine'
+    ])
+  })
+
+  test.each([[[older, 'poison']], [['poison', older]]])('takes what opens, with one warning', async texts => {
+    expect(await load(texts)).toEqual({ names: ['older'], events: ['warning'] })
+  })
+
+  test('is one warning when nothing opens', async () => {
+    expect(await load(['poison', '{}'])).toEqual({ names: [], events: ['warning'] })
+  })
+})
+
 describe('closing the state of a killed run', () => {
   test('notes its end, and only once', async () => {
     const open = sealText(
       keys,
-      formatUploadMeta({ writer, closed: false, records: new Map([['a', record()]]) })
+      formatUploadMeta({ writer, closed: false, savedAtMs: 1000, records: new Map([['a', record()]]) })
     )
-    const closed = closeState(keys, open)
+    const closed = closeState(keys, open, 2000)
     const store = new MemoryStore()
     store.text = closed
-    expect(store.meta(keys)).toMatchObject({ closed: true, writer })
+    expect(store.meta(keys)).toMatchObject({ closed: true, savedAtMs: 2000, writer })
     expect([...store.meta(keys).records.keys()]).toEqual(['a'])
-    expect(closeState(keys, closed ?? '')).toBeUndefined()
+    expect(closeState(keys, closed ?? '', 3000)).toBeUndefined()
     await Promise.resolve()
   })
 
   test('does nothing with what does not open', () => {
-    expect(closeState(keys, 'poison')).toBeUndefined()
+    expect(closeState(keys, 'poison', 2000)).toBeUndefined()
   })
 })

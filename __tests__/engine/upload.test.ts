@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { blockCount, blockRange } from '../../src/core/blocks.js'
+import { UploadError } from '../../src/core/errors.js'
 import { VERIFY_MODES } from '../../src/core/identity.js'
 import { parseUploadMeta } from '../../src/core/upload-meta.js'
 import { openSealed, sealText } from '../../src/core/seal.js'
@@ -668,6 +669,44 @@ describe('the state', () => {
     expect(decisionsOf(outcome).sort()).toEqual(['skip', 'start'])
     expect(resultOf(outcome, 'app.zip')).toMatchObject({ status: 'uploaded', sentBytes: 4 * MIB })
     expect(world.server.partsOf('site/app.zip')).toEqual(parts)
+  })
+
+  test('is loaded again when the line was cut meanwhile', async () => {
+    const world = new MemoryWorld()
+    world.put('app.zip', bytesOf(1, 4 * MIB))
+    await world.interrupt(3 * MIB)
+    const failures = [new UploadError('connection-lost', 'cut'), new UploadError('stalled', 'silent')]
+    world.store.loadFails = () => failures.pop()
+    const outcome = await world.run({ writer: { attempt: 2 } })
+    expect(count(outcome, 'retrying')).toBe(2)
+    expect(decisionsOf(outcome)).toEqual(['continue'])
+    expect(resultOf(outcome, 'app.zip').reusedBytes).toBeGreaterThan(0)
+  })
+
+  test('stays as it is in a run that cannot load it because it does not reach the server', async () => {
+    const world = new MemoryWorld()
+    world.put('app.zip', bytesOf(1, 4 * MIB))
+    await world.interrupt(3 * MIB)
+    const saves = world.store.saves.length
+    world.server.faults.push({ on: 'connect', then: 'unreachable', times: Infinity })
+    world.store.loadFails = () => new UploadError('unreachable', 'no answer')
+    const outcome = await world.run({ retries: 1, writer: { attempt: 2 } })
+    expect(resultOf(outcome, 'app.zip').error?.code).toBe('unreachable')
+    expect(world.store.saves).toHaveLength(saves)
+  })
+
+  test('is saved for the last time while there is a session, and only once', async () => {
+    const world = new MemoryWorld()
+    world.put('app.zip', bytesOf(1, 4 * MIB))
+    const sessions: number[] = []
+    const { onSave } = world.store
+    world.store.onSave = sealed => {
+      onSave(sealed)
+      sessions.push(world.server.living.length)
+    }
+    await world.run({ intervalMs: 0 })
+    expect(sessions).toEqual([1])
+    expect(world.store.meta(world.keys).closed).toBe(true)
   })
 
   test('that does not open is one warning and a full upload', async () => {

@@ -79,6 +79,8 @@ describe('an input is read as', () => {
     ['delete', 'false', { deletion: undefined }],
     ['dry-run', 'true', { isDryRun: true }],
     ['state', 'none', { state: { store: 'none' } }],
+    ['state', 'server', { state: { store: 'server' } }],
+    ['state-key', ' nightly, "x" ', { state: { key: 'nightly, "x"' } }],
     ['checkpoint-interval', '0', { state: { checkpointIntervalMs: 0 } }]
   ])('%s: %j', (name, text, expected) => {
     expect(read({ [name]: text })).toMatchObject(expected)
@@ -137,7 +139,7 @@ describe('an input is refused with its name and what was found', () => {
     ['checksum-file', 'sums/'],
     ['checksum-file', '.'],
     ['checksum-file', 'a\\b'],
-    ['state', 'server'],
+    ['state', 'disk'],
     ['host-key-check', 'no'],
     ['ssh-agent', '/run/\nagent'],
     ['legacy-algorithms', '1'],

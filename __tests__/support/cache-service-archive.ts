@@ -32,7 +32,12 @@ export async function rewriteEntry(entry: CacheEntry, change: (meta: string) => 
 export async function acknowledgedBlocks({ entries }: CacheService): Promise<number[]> {
   const newest = entries.at(-1)
   if (newest === undefined) throw new Error('the cache has no entry')
-  const { payload } = JSON.parse(await readEntry(newest)) as { payload: string }
+  return blocksIn(await readEntry(newest))
+}
+
+/** The indexes of the blocks that an `.upload.meta` says are acknowledged, of its only file. */
+export function blocksIn(meta: string): number[] {
+  const { payload } = JSON.parse(meta) as { payload: string }
   const { targets } = JSON.parse(payload) as { targets: Record<string, { blocks: string }> }
   const [record] = Object.values(targets)
   return (record?.blocks ?? '')

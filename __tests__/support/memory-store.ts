@@ -8,14 +8,20 @@ export class MemoryStore implements StateStore {
   readonly saves: string[] = []
   /** What the next run finds. */
   text: string | undefined
+  /** What the next run finds besides. */
+  elsewhere: string[] = []
+  /** Why loading fails, each time anew; `undefined`: it does not. */
+  loadFails: () => Error | undefined = () => undefined
   onSave: (sealed: string) => void = () => undefined
   /** A save takes as long as this, or until the signal. */
   pause: (signal?: AbortSignal) => Promise<void> = () => Promise.resolve()
   saving = 0
   mostSaving = 0
 
-  load(): Promise<string | undefined> {
-    return Promise.resolve(this.text)
+  load(): Promise<readonly string[]> {
+    const failure = this.loadFails()
+    if (failure !== undefined) return Promise.reject(failure)
+    return Promise.resolve([...(this.text === undefined ? [] : [this.text]), ...this.elsewhere])
   }
 
   async save(sealed: string, signal?: AbortSignal): Promise<void> {

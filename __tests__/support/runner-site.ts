@@ -172,6 +172,12 @@ export function errorsOf({ rawLog }: PhaseResult): string[] {
   )
 }
 
+/** The files in a directory that hold the state of an upload. */
+export async function stateFiles(directory: string): Promise<string[]> {
+  const names = await readdir(directory).catch(() => [])
+  return names.filter(name => /^\.[0-9a-f]{32}\.upload\.meta$/.test(name)).map(name => join(directory, name))
+}
+
 /** All files below a directory, relative to it, sorted. */
 export async function listFiles(directory: string): Promise<string[]> {
   const entries = await readdir(directory, { recursive: true, withFileTypes: true })

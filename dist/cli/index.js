@@ -59817,6 +59817,1577 @@ function totalsOf(results) {
     };
 }
 
+// EXTERNAL MODULE: ./node_modules/ssh2/lib/index.js
+var lib = __nccwpck_require__(5472);
+;// CONCATENATED MODULE: ./lib/adapters/sftp/server-text.js
+const MAX_LENGTH = 300;
+/**
+ * What a server said, for a message of ours: one line of at most 300 characters. It may hold anything, and the lines of
+ * our messages are ours.
+ */
+function serverText(text) {
+    const line = text.replace(/\s+/g, ' ').trim();
+    return line.length > MAX_LENGTH ? `${line.slice(0, MAX_LENGTH)}…` : line;
+}
+
+;// CONCATENATED MODULE: ./lib/adapters/sftp/broken-by.js
+
+/** ssh2 names what a packet would be as long as, for lack of a check of what it is (lib/protocol/SFTP.js, push). */
+const PACKET_LENGTH = /^Packet length (\d+) exceeds/;
+/**
+ * Why a connection is over, in words. Text where a packet belongs comes from programs that a login starts: its first
+ * four characters are taken for a length.
+ */
+function brokenBy(failure) {
+    const length = Number(PACKET_LENGTH.exec(failure.message)?.[1]);
+    const start = Number.isNaN(length) ? '' : writeLength(length);
+    if (/^[\t\n\r\x20-\x7e]{4}$/.test(start)) {
+        return `the server sends text where SFTP belongs, beginning with ${JSON.stringify(start)}; what a login starts there (.bashrc, .profile, a banner script) must print nothing`;
+    }
+    // What ssh2 stumbles over while it reads.
+    if (failure instanceof TypeError || failure instanceof RangeError)
+        return 'the server sends what is not SFTP';
+    return serverText(failure.message);
+}
+function writeLength(length) {
+    const bytes = Buffer.alloc(4);
+    bytes.writeUInt32BE(length);
+    return bytes.toString('latin1');
+}
+
+;// CONCATENATED MODULE: ./lib/adapters/sftp/connection-errors.js
+
+
+
+const FIREWALL = 'check that its firewall lets this runner in';
+const LIMITS = 'Servers do that at their limit of logins at once (MaxStartups), or to an address that they banned (fail2ban).';
+/** What went wrong before the login was done; without an error the server hung up. */
+function connectionError(error, progress, login) {
+    return tell(progress.place, whyNotConnected(error, progress, login), error);
+}
+/** How the server refuses SFTP after the login. */
+function sftpError(error, place) {
+    return tell(place, whyNoSftp(error, place), error);
+}
+/** The connection ended after the login, before it was of use; without an error the server hung up. */
+function endError(error, place) {
+    return tell(place, whyEnded(error), error);
+}
+/** Why the jump host, at `place`, does not connect to the server. */
+function forwardError(error, place, target) {
+    return tell(place, whyNotForwarded(error, place, target), error);
+}
+/** Nothing came of it in time. */
+function timeoutError(progress, seconds) {
+    return tell(progress.place, whySlow(progress, seconds), undefined);
+}
+function tell({ doing }, [code, seen, ...help], cause) {
+    const text = [`${doing}: ${seen}`, ...help].join('\n');
+    return new UploadError(code, text, cause === undefined ? undefined : { cause });
+}
+function whyNotConnected(error, progress, login) {
+    const { place, stage } = progress;
+    if (error === undefined)
+        return stage === 'greeting' ? droppedAtOnce(progress) : droppedInLogin();
+    switch (error.level) {
+        case 'client-authentication':
+            return whyRefused(place, login);
+        case 'agent':
+            return [
+                'login',
+                `the agent does not sign: ${serverText(error.message)}`,
+                'It holds the key, and did not answer when it was asked to use it: it ended, or wants somebody to confirm.',
+                'Start it in an earlier step of the same job, or give the private key as the input key.'
+            ];
+        case 'handshake':
+            return whyNoAlgorithm(error, place);
+        case 'protocol':
+            return error.message.includes('before handshake') ? droppedAtOnce(progress) : notSsh(error, progress);
+        case 'client-timeout':
+            return ['connection-lost', serverText(error.message)];
+        default:
+            // SSH_DISCONNECT_NO_MORE_AUTH_METHODS_AVAILABLE is 14, too many tries end with 2 (RFC 4253, section 11.1).
+            return error.code === 2 && /auth/i.test(error.message) ? tooManyTries(login) : whyNoSocket(error, place);
+    }
+}
+function droppedAtOnce({ foreign, place }) {
+    if (foreign !== undefined)
+        return answersOtherwise(foreign, place);
+    return [
+        'connection-lost',
+        'the server closed the connection before it named itself',
+        LIMITS,
+        `Lower the input connections, wait, and ${FIREWALL}.`
+    ];
+}
+function droppedInLogin() {
+    return [
+        'connection-lost',
+        'the server closed the connection before the login was done',
+        LIMITS,
+        'When it stays so, the log of the server (journalctl -u ssh) says why.'
+    ];
+}
+function notSsh(error, { foreign, place }) {
+    if (foreign !== undefined)
+        return answersOtherwise(foreign, place);
+    return [
+        'protocol',
+        serverText(error.message),
+        'Server and client do not understand each other.',
+        'Check that an SSH server is at this host and port; RUNNER_DEBUG=1 shows the dialogue.'
+    ];
+}
+function answersOtherwise(foreign, { prefix }) {
+    const isFtp = /ftp/i.test(foreign);
+    return [
+        'protocol',
+        `it answers "${foreign}", which is not SSH`,
+        isFtp ? 'That is FTP, another protocol than SFTP.' : 'Another service has this port.',
+        `Check the input ${prefix}${prefix === '' ? 'port' : 'host'}: SFTP is on the port of SSH, mostly 22.`
+    ];
+}
+function whyNoAlgorithm({ message }, place) {
+    const missing = serverText(message).replace(/^Handshake failed: /, '');
+    if (message.includes('host key format')) {
+        return [
+            'host-key',
+            `${missing}: the server has no host key of the types that are pinned`,
+            'Either it lost or replaced that key, or its only one is RSA with SHA-1, as old servers have.',
+            `ssh-keyscan ${place.host} lists its keys: compare them with the server's own, then put their lines into ${place.prefix}known-hosts.`,
+            'For an old server set legacy-algorithms: true.'
+        ];
+    }
+    if (message.includes('no matching')) {
+        return [
+            'protocol',
+            `${missing}: server and client have none in common`,
+            'Old servers offer only what is no longer safe.',
+            'Update the server; until then set legacy-algorithms: true. RUNNER_DEBUG=1 shows what it offers.'
+        ];
+    }
+    return [
+        'protocol',
+        serverText(message),
+        'The connection could not be made safe.',
+        'Check that an SSH server is at this host and port; RUNNER_DEBUG=1 shows the dialogue.'
+    ];
+}
+function whyRefused(place, login) {
+    const { username, prefix } = place;
+    const { offered, isPartial } = login;
+    const tried = [...login.tried].join(' and with ') || 'what is given';
+    const takes = offered === undefined ? '' : `; it takes ${offered.join(', ') || 'nothing'}`;
+    if (isPartial) {
+        return [
+            'login',
+            `the server accepts ${username} with ${tried}, and wants another proof besides${takes}`,
+            'Its AuthenticationMethods asks for two.',
+            `Give both the inputs ${prefix}key and ${prefix}password, or use an account that one is enough for.`
+        ];
+    }
+    return ['login', `the server refuses ${username} with ${tried}${takes}`, ...loginHelp(place, login)];
+}
+function loginHelp({ username, prefix }, { tried, offered }) {
+    const takes = (...names) => offered === undefined || names.some(name => offered.includes(name));
+    const takesPassword = takes('password', 'keyboard-interactive');
+    const triedKey = [...tried].some(means => means !== 'the password');
+    if (triedKey && takes('publickey')) {
+        return [
+            `The public half of the key must be in the server's authorized_keys of ${username}, in a directory that only ${username} can write to.`,
+            'On the server, ssh-keygen -lf ~/.ssh/authorized_keys shows the fingerprints that are in, and journalctl -u ssh why it refused.'
+        ];
+    }
+    if (triedKey) {
+        return [
+            `The server takes no key from ${username}.`,
+            takesPassword
+                ? `Give the input ${prefix}password, or have PubkeyAuthentication allowed for ${username}.`
+                : `Ask the server's owner how ${username} is to log in.`
+        ];
+    }
+    if (takesPassword) {
+        return [
+            'The name or the password is wrong, or this user may not log in with a password.',
+            `Check the inputs username and ${prefix}password; for a key, the input ${prefix}key.`
+        ];
+    }
+    return [
+        `The server takes no password from ${username}.`,
+        `Give a private key as the input ${prefix}key, its public half in the server's authorized_keys of ${username}.`
+    ];
+}
+function tooManyTries(login) {
+    return [
+        'login',
+        `the server ended the login after too many tries, with ${[...login.tried].join(' and with ')}`,
+        'Each key of an agent counts as one, and six are the usual limit (MaxAuthTries).',
+        'Leave only the right key in the agent, or give it as the input key.'
+    ];
+}
+function whyNoSocket(error, { host, prefix }) {
+    // What ssh2 stumbles over while it reads.
+    if (error instanceof TypeError || error instanceof RangeError) {
+        return [
+            'protocol',
+            'the server sends what is not SSH',
+            'Server and client do not understand each other.',
+            'Check that an SSH server is at this host and port; RUNNER_DEBUG=1 shows the dialogue.'
+        ];
+    }
+    const seen = readable(error);
+    const address = prefix === '' ? 'the inputs host and port' : 'the input jump-host';
+    switch (systemCode(error)) {
+        case 'ENOTFOUND':
+            return [
+                'unknown-host',
+                `the name ${host} is not known`,
+                'It is misspelled, or known only inside another network.',
+                `Check the input ${prefix}host. A name of an inner network needs a runner in there, or a jump-host.`
+            ];
+        case 'EAI_AGAIN':
+            return [
+                'unreachable',
+                `the name ${host} could not be looked up (EAI_AGAIN)`,
+                'The name server of this machine did not answer.',
+                "Run the job again; when it stays so, check the runner's network."
+            ];
+        case 'ECONNREFUSED':
+            return [
+                'unreachable',
+                seen,
+                'The machine is there, and nothing listens on this port, or a firewall says no.',
+                `Check ${address}, that the SSH server runs, and ${FIREWALL}.`
+            ];
+        case 'EHOSTUNREACH':
+        case 'ENETUNREACH':
+            return [
+                'unreachable',
+                seen,
+                "There is no way from this machine to the address. GitHub's own runners have no IPv6.",
+                'Give a name with an IPv4 address, or use a runner in that network, or a jump-host.'
+            ];
+        case 'ETIMEDOUT':
+            return ['unreachable', seen, ...unansweredHelp(address)];
+        default:
+            return ['connection-lost', seen];
+    }
+}
+function unansweredHelp(address) {
+    return [
+        'A firewall drops what this runner sends, or the machine is off.',
+        `Check ${address}, and ${FIREWALL}: the addresses of GitHub's own runners change all the time.`
+    ];
+}
+function whySlow({ place, stage, foreign }, seconds) {
+    const address = place.prefix === '' ? 'the inputs host and port' : 'the input jump-host';
+    switch (stage) {
+        case 'reaching':
+            return ['unreachable', `no answer within ${seconds} s`, ...unansweredHelp(address)];
+        case 'greeting':
+            if (foreign !== undefined)
+                return answersOtherwise(foreign, place);
+            return [
+                'unreachable',
+                `connected, but no SSH server named itself within ${seconds} s`,
+                'The server is overloaded, or another service has this port.',
+                `Check ${address}; for a slow server raise connect-timeout.`
+            ];
+        case 'logging-in':
+            return [
+                'unreachable',
+                `the server named itself, but no login within ${seconds} s`,
+                'The server, or what it asks about users (a directory service, DNS), is slow.',
+                'Raise connect-timeout, or ask the owner of the server.'
+            ];
+        case 'opening':
+            return [
+                'unreachable',
+                `logged in, but no answer within ${seconds} s`,
+                'The program that should serve files does not answer.',
+                "Raise connect-timeout, or ask the owner of the server to look at the account's sftp subsystem."
+            ];
+    }
+}
+function whyEnded(error) {
+    if (error !== undefined && breaksRules(error)) {
+        return [
+            'protocol',
+            `logged in, then ${brokenBy(error)}`,
+            'Server and client do not understand each other.',
+            'RUNNER_DEBUG=1 shows the dialogue; the log of the server may say more.'
+        ];
+    }
+    return [
+        'connection-lost',
+        `logged in, then ${error === undefined ? 'the server closed the connection' : brokenBy(error)}`,
+        'The line was cut, or the account is not set up: a ChrootDirectory must belong to root, and only root may write to it.',
+        'When it stays so, the log of the server (journalctl -u ssh) says why.'
+    ];
+}
+/** What ssh2 stumbles over while it reads has no level. */
+function breaksRules(error) {
+    const isOdd = error instanceof TypeError || error instanceof RangeError;
+    return isOdd || error.level === 'protocol' || error.level === 'sftp-protocol';
+}
+function whyNoSftp(error, { username }) {
+    if (error.message.includes('Packet length')) {
+        return [
+            'protocol',
+            `${username} gets text where SFTP should begin: ${brokenBy(error)}`,
+            "The account's shell prints something, as nologin and profiles with echo do.",
+            'On the server: Subsystem sftp internal-sftp and ForceCommand internal-sftp need no shell; or silence the profile.'
+        ];
+    }
+    if (error.message.startsWith('(SSH) Channel open failure')) {
+        return [
+            'protocol',
+            `logged in, but the server opens no session (${serverText(error.message)})`,
+            'The account may only forward connections, or has too many sessions already (MaxSessions).',
+            "Ask the server's owner to allow sessions for this account; a lower input connections may help."
+        ];
+    }
+    return [
+        'protocol',
+        `logged in, but SFTP does not start (${serverText(error.message)})`,
+        'The server has no sftp subsystem, or this account may not use it. SCP, FTP and a shell are other things.',
+        'On the server: "Subsystem sftp internal-sftp" in sshd_config; managed ones have a switch for SFTP.'
+    ];
+}
+function whyNotForwarded(error, { prefix }, target) {
+    // SSH_OPEN_ADMINISTRATIVELY_PROHIBITED (RFC 4254, section 5.1).
+    if (error.reason === 1) {
+        return [
+            'protocol',
+            `it may not connect this user to ${target} (${serverText(error.message)})`,
+            'The jump host forbids it: AllowTcpForwarding no, PermitOpen, or "restrict" in authorized_keys.',
+            `Have port forwarding to ${target} allowed there, or take another ${prefix}host.`
+        ];
+    }
+    return [
+        'unreachable',
+        `logged in there, but from there ${target} is not reached (${serverText(error.message)})`,
+        'The name or address is looked up on the jump host, and the connection begins there.',
+        'Check the inputs host and port as seen from the jump host, and that the server lets the jump host in.'
+    ];
+}
+function systemCode(error) {
+    if (error instanceof AggregateError) {
+        const codes = error.errors.map(inner => inner.code);
+        // Of several addresses one may have no way to it; another one tells more.
+        return codes.find(code => code !== 'ENETUNREACH' && code !== 'EHOSTUNREACH') ?? codes[0];
+    }
+    return error.code;
+}
+/** An AggregateError of several addresses has no message of its own. */
+function readable(error) {
+    if (error.message !== '')
+        return serverText(error.message);
+    return error instanceof AggregateError
+        ? error.errors.map(inner => serverText(inner.message)).join('; ')
+        : error.name;
+}
+
+;// CONCATENATED MODULE: ./lib/adapters/sftp/hop.js
+function placeOf({ host, port, username }, jump) {
+    const through = jump === undefined ? '' : ` through jump host ${jump.host}`;
+    return { doing: `connect to ${host} port ${port}${through}`, host, username, prefix: '' };
+}
+function jumpPlaceOf({ host, port, username }) {
+    return { doing: `connect to jump host ${host} port ${port}`, host, username, prefix: 'jump-' };
+}
+
+// EXTERNAL MODULE: external "node:stream"
+var external_node_stream_ = __nccwpck_require__(7075);
+;// CONCATENATED MODULE: ./lib/adapters/sftp/coalesce-writes.js
+/**
+ * Makes a socket send everything that is written in one turn of the event loop with one system call. ssh2 writes each
+ * SSH packet in three parts (length, body, tag), which without Nagle's algorithm would be three segments, two of them
+ * of a few bytes.
+ */
+function coalesceWrites(socket) {
+    const write = socket.write.bind(socket);
+    const coalesced = (...written) => {
+        if (socket.writableCorked === 0) {
+            socket.cork();
+            process.nextTick(() => socket.uncork());
+        }
+        return write(...written);
+    };
+    socket.write = coalesced;
+}
+
+;// CONCATENATED MODULE: ./lib/adapters/sftp/jump-stream.js
+
+
+/** How long a jump host may take to say goodbye. */
+const GOODBYE_MS = 200;
+/**
+ * A TCP connection from a jump host to the server, as a socket: it ends with its SSH connection, and takes that along
+ * when it ends. What is written in one turn of the event loop goes to the jump host in one piece.
+ */
+class JumpStream extends external_node_stream_.Duplex {
+    channel;
+    client;
+    socket;
+    jump;
+    constructor(channel, client, socket, 
+    /** For the reason of an end: `jump host bastion.example.com port 22`. */
+    jump) {
+        super({ allowHalfOpen: false });
+        this.channel = channel;
+        this.client = client;
+        this.socket = socket;
+        this.jump = jump;
+        coalesceWrites(this);
+        channel.on('data', (bytes) => {
+            if (!this.push(bytes))
+                channel.pause();
+        });
+        channel.on('end', () => this.push(null));
+        channel.on('close', () => this.destroy());
+        let failure;
+        client.on('error', error => (failure ??= error));
+        client.on('close', () => {
+            this.destroy(new Error(`${jump}: ${failure?.message ?? 'it closed the connection'}`));
+        });
+    }
+    _read() {
+        this.channel.resume();
+    }
+    _write(bytes, _encoding, done) {
+        this.channel.write(bytes, done);
+    }
+    _writev(parts, done) {
+        this.channel.write(Buffer.concat(parts.map(({ chunk }) => chunk)), done);
+    }
+    _final(done) {
+        this.channel.end();
+        setTimeout(() => this.destroy(), GOODBYE_MS).unref();
+        done();
+    }
+    _destroy(error, done) {
+        this.client.end();
+        setTimeout(() => this.socket.destroy(), GOODBYE_MS).unref();
+        done(error);
+    }
+}
+
+;// CONCATENATED MODULE: ./lib/adapters/sftp/least-packet.js
+/** Servers have to take 32,768 bytes (RFC 4253, section 6.1). */
+const LEAST_PACKET = 1024;
+/**
+ * Ends a connection whose server takes next to nothing in one packet: ssh2 would write packets for ever where that is
+ * 0 bytes, and a packet for each byte where it is 1.
+ */
+function refuseTinyPackets(client) {
+    const handlers = client._protocol?._handlers;
+    if (handlers === undefined)
+        return;
+    const confirm = handlers.CHANNEL_OPEN_CONFIRMATION;
+    handlers.CHANNEL_OPEN_CONFIRMATION = (protocol, info) => {
+        if (info.packetSize >= LEAST_PACKET) {
+            confirm(protocol, info);
+            return;
+        }
+        const least = `must take packets of at least ${LEAST_PACKET} bytes`;
+        const error = new Error(`the server ${least}, and takes ${info.packetSize}`);
+        client.emit('error', Object.assign(error, { level: 'protocol' }));
+        client.destroy();
+    };
+}
+
+;// CONCATENATED MODULE: ./lib/adapters/sftp/algorithms.js
+/** As ssh2 has it (lib/protocol/constants.js). */
+const KEX = [
+    'curve25519-sha256@libssh.org',
+    'curve25519-sha256',
+    'ecdh-sha2-nistp256',
+    'ecdh-sha2-nistp384',
+    'ecdh-sha2-nistp521',
+    'diffie-hellman-group-exchange-sha256',
+    'diffie-hellman-group14-sha256',
+    'diffie-hellman-group15-sha512',
+    'diffie-hellman-group16-sha512',
+    'diffie-hellman-group17-sha512',
+    'diffie-hellman-group18-sha512'
+];
+/** AES-GCM first: authenticated in one pass, and in hardware nearly everywhere. */
+const CIPHERS = [
+    'aes128-gcm@openssh.com',
+    'aes256-gcm@openssh.com',
+    'chacha20-poly1305@openssh.com',
+    'aes128-ctr',
+    'aes192-ctr',
+    'aes256-ctr'
+];
+const HOST_KEYS = [
+    'ssh-ed25519',
+    'ecdsa-sha2-nistp256',
+    'ecdsa-sha2-nistp384',
+    'ecdsa-sha2-nistp521',
+    'rsa-sha2-512',
+    'rsa-sha2-256'
+];
+/** What OpenSSH no longer offers by itself: SHA-1 for the key exchange (since 8.2) and CBC (since 7.6). */
+const LEGACY_KEX = [
+    'diffie-hellman-group-exchange-sha1',
+    'diffie-hellman-group14-sha1',
+    'diffie-hellman-group1-sha1'
+];
+const LEGACY_CIPHERS = ['aes256-cbc', 'aes192-cbc', 'aes128-cbc', '3des-cbc'];
+/** An RSA host key that signs with SHA-1 (not offered by OpenSSH since 8.8). */
+const LEGACY_HOST_KEY = 'ssh-rsa';
+/**
+ * What is offered to a server, most wanted first. `pinned` are the types of host key that are known of it; those of old
+ * servers are offered only when asked for, and last.
+ */
+function offeredAlgorithms(pinned, legacy) {
+    const hostKeys = pinned ?? [...HOST_KEYS, LEGACY_HOST_KEY];
+    return legacy
+        ? { kex: [...KEX, ...LEGACY_KEX], cipher: [...CIPHERS, ...LEGACY_CIPHERS], serverHostKey: [...hostKeys] }
+        : { kex: KEX, cipher: CIPHERS, serverHostKey: hostKeys.filter(name => name !== LEGACY_HOST_KEY) };
+}
+
+;// CONCATENATED MODULE: ./lib/adapters/sftp/authentication.js
+/** One login: tries the methods that can work, best first, and remembers what the server says to them. */
+class Authentication {
+    mayLogIn;
+    /** What has been tried, in words. */
+    tried = new Set();
+    /** The methods that the server takes, by its last refusal that names them. */
+    offered;
+    /** The server accepted one method, and wants another one besides. */
+    isPartial = false;
+    left;
+    /** No method is tried before `mayLogIn`. */
+    constructor(means, mayLogIn) {
+        this.mayLogIn = mayLogIn;
+        this.left = methodsOf(means);
+    }
+    /** For ssh2's `authHandler`. A method that the server does not take costs a round trip and counts as a failure. */
+    next = (offered, isPartial, proceed) => {
+        if (offered !== null) {
+            this.offered = offered;
+            this.isPartial ||= isPartial === true;
+        }
+        const at = this.left.findIndex(({ protocolName }) => this.offered?.includes(protocolName) ?? true);
+        const [method] = at < 0 ? [] : this.left.splice(at, 1);
+        if (method !== undefined)
+            this.tried.add(method.means);
+        // `false` ends the login; the types do not know it.
+        const answer = method?.type ?? false;
+        if (this.mayLogIn === undefined)
+            proceed(answer);
+        else
+            void this.mayLogIn.then(() => proceed(answer));
+    };
+}
+function methodsOf({ key, agent, password }) {
+    const methods = [];
+    if (key !== undefined) {
+        const means = `the ${key.type} key ${key.fingerprint}`;
+        methods.push({ type: 'publickey', protocolName: 'publickey', means });
+    }
+    if (agent !== undefined) {
+        const means = `the agent's ${describeKeys(agent)}`;
+        methods.push({ type: 'agent', protocolName: 'publickey', means });
+    }
+    if (password !== undefined) {
+        const means = 'the password';
+        methods.push({ type: 'password', protocolName: 'password', means });
+        methods.push({ type: 'keyboard-interactive', protocolName: 'keyboard-interactive', means });
+    }
+    return methods;
+}
+function describeKeys({ keys }) {
+    const named = keys.slice(0, 3).map(({ type, fingerprint }) => `${type} ${fingerprint}`);
+    const more = keys.length - named.length;
+    return `${keys.length === 1 ? 'key' : `${keys.length} keys`} ${[...named, ...(more > 0 ? [`${more} more`] : [])].join(', ')}`;
+}
+
+// EXTERNAL MODULE: external "node:crypto"
+var external_node_crypto_ = __nccwpck_require__(7598);
+;// CONCATENATED MODULE: ./lib/adapters/sftp/gcm-key.js
+
+/**
+ * Gives ssh2's AES-GCM cipher its key as a KeyObject. ssh2 makes a cipher for every packet, and from a Buffer Node 24
+ * makes a key for each of them: 19 µs for a packet of 32 KiB instead of 9. Called after every key exchange; does nothing
+ * where ssh2 has another cipher or looks different.
+ */
+function useKeyObject(client) {
+    const cipher = client._protocol?._cipher;
+    if (cipher?._encSSLName?.endsWith('-gcm') !== true || !Buffer.isBuffer(cipher._encKey))
+        return;
+    cipher._encKey = (0,external_node_crypto_.createSecretKey)(cipher._encKey);
+}
+
+;// CONCATENATED MODULE: ./lib/adapters/sftp/save-round-trips.js
+/** SSH_MSG_IGNORE with no data (RFC 4253, section 11.2). */
+const IGNORE = [2, 0, 0, 0, 0];
+/**
+ * Makes ssh2 send what it can send without waiting for an answer that changes nothing; to be called after
+ * `client.connect`. Three round trips less until the first request, of eleven. Each step is within the protocol, and
+ * is left out where ssh2 looks different.
+ */
+function saveRoundTrips(client) {
+    const { _protocol: protocol } = client;
+    if (protocol === undefined)
+        return;
+    logInBehindServiceRequest(protocol);
+    askForNoHostKeys(protocol);
+    signAtOnce(protocol);
+    beReadyBeforeLimits(client, protocol);
+}
+/**
+ * The login follows the request for the service that takes it: servers that say which signatures they take (RFC 8308)
+ * do so right after the key exchange, and then nothing is missing for the login.
+ */
+function logInBehindServiceRequest({ _handlers: handlers }) {
+    const { EXT_INFO: extInfo, SERVICE_ACCEPT: accept } = handlers;
+    if (extInfo === undefined || accept === undefined)
+        return;
+    let isAccepted = false;
+    handlers.SERVICE_ACCEPT = (protocol, ...values) => {
+        if (isAccepted)
+            acknowledge(protocol);
+        else
+            accept(protocol, ...values);
+        isAccepted = true;
+    };
+    handlers.EXT_INFO = (protocol, ...values) => {
+        extInfo(protocol, ...values);
+        if (isAccepted)
+            return;
+        isAccepted = true;
+        accept(protocol, 'ssh-userauth');
+    };
+}
+/**
+ * Servers use Nagle's algorithm until a session runs: a short answer waits until the one before it is acknowledged,
+ * and where there is nothing else to send, the system puts that off by 40 ms.
+ */
+function acknowledge({ _packetRW: { write }, _cipher: cipher }) {
+    const start = write.allocStart;
+    const packet = write.alloc(IGNORE.length);
+    packet.set(IGNORE, start);
+    cipher.encrypt(write.finalize(packet));
+}
+/** ssh2 has the server prove all its host keys, for nobody. */
+function askForNoHostKeys({ _handlers: handlers }) {
+    const { GLOBAL_REQUEST: request } = handlers;
+    if (request === undefined)
+        return;
+    handlers.GLOBAL_REQUEST = (protocol, ...values) => {
+        const [name, wantsReply] = values;
+        if (name !== 'hostkeys-00@openssh.com')
+            request(protocol, ...values);
+        else if (wantsReply)
+            protocol.requestSuccess();
+        else
+            acknowledge(protocol);
+    };
+}
+/** RFC 4252, section 7: asking whether a key would do is for those who have to be asked for a passphrase. */
+function signAtOnce(protocol) {
+    const ask = protocol.authPK.bind(protocol);
+    protocol.authPK = (username, key, algorithm, sign) => {
+        const { USERAUTH_PK_OK: signAndSend } = protocol._handlers;
+        if (sign === undefined && key.isPrivateKey?.() === true && signAndSend !== undefined)
+            signAndSend(protocol);
+        else
+            ask(username, key, algorithm, sign);
+    };
+}
+/** The server's limits are needed for the first write only: `Capabilities` go by what is legal everywhere until then. */
+function beReadyBeforeLimits(client, { _handlers: handlers }) {
+    const { CHANNEL_OPEN_CONFIRMATION: confirm } = handlers;
+    if (confirm === undefined)
+        return;
+    handlers.CHANNEL_OPEN_CONFIRMATION = (protocol, ...values) => {
+        confirm(protocol, ...values);
+        const [{ recipient }] = values;
+        const sftp = client._chanMgr?.get(recipient);
+        if (!isSftp(sftp))
+            return;
+        let extensions = sftp._extensions;
+        // Set when the server's version has come, before its limits are asked for.
+        Object.defineProperty(sftp, '_extensions', {
+            get: () => extensions,
+            set: value => {
+                extensions = value;
+                queueMicrotask(() => sftp.emit('ready'));
+            }
+        });
+    };
+}
+function isSftp(channel) {
+    return typeof channel === 'object' && channel !== null && '_extensions' in channel;
+}
+
+;// CONCATENATED MODULE: ./lib/adapters/sftp/log-in.js
+
+
+
+
+
+
+
+/** Keepalives that may stay without an answer. */
+const KEEPALIVES_UNANSWERED = 3;
+/** Longer first lines of a service that is not SSH are cut. */
+const FOREIGN_LINE = 80;
+/**
+ * Speaks SSH over a stream: proves the host's key, then logs in, in this order. `client` is of use when it resolves.
+ *
+ * @throws UploadError `unknown-host`, `unreachable`, `host-key`, `login`, `protocol`, `connection-lost`.
+ */
+async function logIn(client, stream, hop, progress, settings, { onReached, onLoggedIn, mayLogIn }) {
+    const { username, key, agent, password, hostKeys } = hop;
+    const { legacyAlgorithms, keepaliveIntervalMs, dialogueOf } = settings;
+    const login = new Authentication(hop, mayLogIn);
+    let hostKeyRefusal;
+    const ready = new Promise((resolve, reject) => {
+        const fail = (error) => reject(hostKeyRefusal ?? connectionError(error, progress, login));
+        client.on('ready', resolve);
+        client.on('error', fail);
+        // A server that hangs up before the login raises no error.
+        client.on('close', () => fail());
+        client.on('change password', () => {
+            reject(new UploadError('login', `${progress.place.doing}: the password of ${username} has expired\nThe server takes it only to set a new one.\nLog in by hand once to change it, then update the secret; or use a key, which does not expire.`));
+        });
+    });
+    if (password !== undefined) {
+        client.on('keyboard-interactive', (_name, _instructions, _language, prompts, finish) => {
+            finish(prompts.map(() => password));
+        });
+    }
+    client.on('connect', () => (progress.stage = 'greeting'));
+    client.once('connect', () => onReached?.());
+    client.once('ready', () => onLoggedIn?.());
+    client.on('handshake', () => useKeyObject(client));
+    client.once('handshake', () => (progress.stage = 'logging-in'));
+    client.connect({
+        sock: stream,
+        username,
+        ...(key === undefined ? {} : { privateKey: key.key }),
+        ...(agent === undefined ? {} : { agent: agent.socket }),
+        ...(password === undefined ? {} : { password, tryKeyboard: true }),
+        authHandler: login.next,
+        // ssh2 takes a key for good unless the answer is exactly `false`.
+        hostVerifier: (blob) => {
+            hostKeyRefusal = hostKeys.verify(blob);
+            return hostKeyRefusal === undefined;
+        },
+        algorithms: offeredAlgorithms(hostKeys.algorithms, legacyAlgorithms),
+        readyTimeout: 0,
+        keepaliveInterval: keepaliveIntervalMs,
+        keepaliveCountMax: KEEPALIVES_UNANSWERED,
+        ...(dialogueOf === undefined ? {} : { debug: dialogueOf(progress.place.doing) })
+    });
+    saveRoundTrips(client);
+    // RFC 4253, section 4.2: a server may send lines before it names itself, so this only explains what fails.
+    stream.once('data', (bytes) => {
+        const [line = ''] = bytes.toString('latin1').split(/[\r\n]/, 1);
+        if (line.startsWith('SSH-'))
+            progress.stage = 'logging-in';
+        else
+            progress.foreign = line.slice(0, FOREIGN_LINE);
+    });
+    await ready;
+}
+
+// EXTERNAL MODULE: external "node:net"
+var external_node_net_ = __nccwpck_require__(7030);
+;// CONCATENATED MODULE: ./lib/adapters/sftp/open-socket.js
+
+
+/**
+ * How long an address of several is waited for before the next one is tried. Node's own 250 ms end attempts on lines
+ * that are merely slow, and it does not come back to them.
+ */
+const ATTEMPT_MS = 2_000;
+/**
+ * Begins to connect. Of a name with several addresses, IPv6 and IPv4, one after the other is tried, and the first that
+ * answers wins. `lookup` takes the place of the system's.
+ */
+function openSocket(host, port, lookup) {
+    const socket = new external_node_net_.Socket();
+    // With Nagle's algorithm small requests wait for the acknowledgement of the one before: 35 times slower.
+    socket.setNoDelay(true);
+    socket.connect({
+        host,
+        port,
+        autoSelectFamily: true,
+        autoSelectFamilyAttemptTimeout: ATTEMPT_MS,
+        ...(lookup === undefined ? {} : { lookup })
+    });
+    // Not before: `connect` puts the method back that is replaced here.
+    coalesceWrites(socket);
+    return socket;
+}
+
+;// CONCATENATED MODULE: ./lib/adapters/sftp/capabilities.js
+/** Legal everywhere: a write request of this length fits into one SSH packet of the least size (RFC 4253, 6.1). */
+const CHUNK_EVERYWHERE = 31_744;
+const LONGEST_CHUNK = 261_120;
+const READ_EVERYWHERE = 32_768;
+/** The draft has servers take 32,768 bytes. With chunks of a byte each, a window would fill the memory. */
+const LEAST_LIMIT = 1024;
+const LEAST_WINDOW = 1024 * 1024;
+/** OpenSSH's channel window; four lanes with twice that come too near to 200 MiB of memory on Node 24. */
+const LARGEST_WINDOW = 2 * 1024 * 1024;
+/**
+ * What a server offers, and how much it takes at once. It tells its limits (`limits@openssh.com`, PROTOCOL of OpenSSH)
+ * before it answers the first request; until then, and where it tells none, what is legal everywhere goes.
+ */
+class Capabilities {
+    wanted;
+    /** Bytes in flight: twice the server's channel window, within bounds. */
+    window;
+    posixRename;
+    fsync;
+    statvfs;
+    internals;
+    /** `wanted` lowers the chunk size, in bytes. */
+    constructor(sftp, wanted) {
+        this.wanted = wanted;
+        this.internals = sftp;
+        const { _extensions, outgoing } = this.internals;
+        const offers = (extension) => Object.hasOwn(_extensions, extension);
+        this.window = Math.min(Math.max(2 * (outgoing?.window ?? 0), LEAST_WINDOW), LARGEST_WINDOW);
+        this.posixRename = offers('posix-rename@openssh.com');
+        this.fsync = offers('fsync@openssh.com');
+        this.statvfs = offers('statvfs@openssh.com');
+    }
+    /** Bytes of one write request, as settings and server allow. */
+    get chunkSize() {
+        // Without limits ssh2 guesses from the server's name, and guesses wrong for a foreign sftp-server behind sshd.
+        const longest = Math.min(this.longestWrite, this.toldLimits ? LONGEST_CHUNK : CHUNK_EVERYWHERE);
+        return this.wanted === 'auto' ? longest : Math.min(this.wanted, longest);
+    }
+    /** Bytes of one write request that ssh2 still sends as one. */
+    get longestWrite() {
+        return this.internals._maxWriteLen;
+    }
+    /** Bytes of one read request. */
+    get longestRead() {
+        return this.toldLimits ? Math.min(this.internals._maxReadLen, LONGEST_CHUNK) : READ_EVERYWHERE;
+    }
+    get maxOpenFiles() {
+        const { maxOpenHandles } = this.internals;
+        return maxOpenHandles === undefined || maxOpenHandles < 1 ? Infinity : maxOpenHandles;
+    }
+    /** What the server must take and does not, in words; `undefined` while nothing is wrong. */
+    get problem() {
+        const least = Math.min(this.internals._maxWriteLen, this.internals._maxReadLen);
+        return least < LEAST_LIMIT
+            ? `the server must take requests of at least ${LEAST_LIMIT} bytes, and takes ${least}`
+            : undefined;
+    }
+    get toldLimits() {
+        return this.internals.maxOpenHandles !== undefined;
+    }
+}
+
+;// CONCATENATED MODULE: ./lib/adapters/sftp/free-space.js
+const LEAST_BLOCK = 512;
+/**
+ * The free bytes that an answer tells; `undefined` where it is none to rely on. Servers over quotas and object stores
+ * make the numbers up: nothing free, no blocks, more free than there is. A full disk says so itself at the first write.
+ */
+function plausibleFreeBytes({ f_frsize, f_blocks, f_bavail }) {
+    const isPlausible = f_frsize >= LEAST_BLOCK && f_bavail > 0 && f_bavail <= f_blocks;
+    return isPlausible ? f_bavail * f_frsize : undefined;
+}
+
+;// CONCATENATED MODULE: ./lib/adapters/sftp/status.js
+
+
+/** SFTP version 3 status codes (draft-ietf-secsh-filexfer-02, section 7); ssh2 puts them into `error.code`. */
+const CODES = {
+    2: 'not-found',
+    3: 'permission',
+    4: 'server-failure',
+    5: 'protocol',
+    6: 'connection-lost',
+    7: 'connection-lost',
+    8: 'unsupported'
+};
+/** Servers that say more than "Failure" about a full disk or quota do so in the text. */
+const NO_SPACE = /no space|disk full|out of disk|quota/i;
+/** Turns what ssh2 reports of a request into an UploadError: "doing: what the server said". */
+function refusal(error, doing) {
+    const status = statusOf(error);
+    const text = serverText(error.message);
+    if (status === undefined)
+        return new UploadError('connection-lost', `${doing}: ${text}`, { cause: error });
+    const code = NO_SPACE.test(text) ? 'no-space' : (CODES[status] ?? 'server-failure');
+    return new UploadError(code, `${doing}: ${text} (SFTP status ${status})`, { cause: error });
+}
+/** The SFTP status of a refusal; `undefined` for an error that ssh2 made up itself. */
+function statusOf(error) {
+    return 'code' in error && typeof error.code === 'number' ? error.code : undefined;
+}
+/** Whether a refusal says that the end of the file was reached. */
+function isEndOfFile(error) {
+    return statusOf(error) === 1;
+}
+
+;// CONCATENATED MODULE: ./lib/adapters/sftp/list-directory.js
+
+
+/** About what all entries of a directory may take in memory. */
+const MOST_BYTES = 32 * 1024 * 1024;
+const BYTES_BESIDE_THE_NAME = 100;
+/**
+ * Reads an open directory to its end.
+ *
+ * @throws UploadError `protocol` for an answer that is no list, and for a directory that does not end within 32 MiB.
+ */
+async function listDirectory(sftp, requests, handle, doing) {
+    const entries = [];
+    let bytes = 0;
+    for (;;) {
+        const listed = await requests.ask(doing, answer => {
+            const listing = sftp;
+            listing.readdir(handle, { full: true }, (error, more) => {
+                if (error && isEndOfFile(error))
+                    answer(undefined, []);
+                else
+                    answer(error, more);
+            });
+        });
+        if (!isList(listed))
+            throw new UploadError('protocol', `${doing}: the server answers without a list`);
+        if (listed.length === 0)
+            return entries;
+        for (const { filename, attrs } of listed) {
+            bytes += 2 * filename.length + BYTES_BESIDE_THE_NAME;
+            if (filename === '.' || filename === '..')
+                continue;
+            // Some servers say 0 of everything.
+            entries.push({ name: filename, mtime: attrs.mtime === 0 ? undefined : attrs.mtime });
+        }
+        if (bytes > MOST_BYTES) {
+            throw new UploadError('protocol', `${doing}: no end after ${entries.length.toLocaleString('en-US')} entries`);
+        }
+    }
+}
+/** ssh2 hands over whatever the server answers: an OK without anything, or a name that it could not read. */
+function isList(answer) {
+    return Array.isArray(answer) && answer.every(({ filename }) => filename !== undefined);
+}
+
+;// CONCATENATED MODULE: ./lib/core/blocks.js
+const MEBIBYTE = 1024 * 1024;
+const MAX_BLOCKS = 4096;
+/**
+ * The block size of a file, in bytes: 1 MiB, doubled until the file has at most 4,096 blocks, so that a ledger
+ * stays small whatever the file's size.
+ */
+function blockSizeFor(fileSize) {
+    let size = MEBIBYTE;
+    while (fileSize > size * MAX_BLOCKS)
+        size *= 2;
+    return size;
+}
+/** How many blocks a file of this many bytes has; none when it is empty. */
+function blockCount(fileSize) {
+    return Math.ceil(fileSize / blockSizeFor(fileSize));
+}
+/** The bytes of block `index`; the last block of a file may be shorter. */
+function blockRange(fileSize, index) {
+    const size = blockSizeFor(fileSize);
+    const offset = index * size;
+    return { offset, length: Math.min(size, fileSize - offset) };
+}
+/** Cuts a range into consecutive ranges of nearly equal length, none longer than `longest` bytes. */
+function splitRange(range, longest) {
+    const count = Math.ceil(range.length / longest);
+    const length = Math.ceil(range.length / count);
+    return Array.from({ length: count }, (_, index) => ({
+        offset: range.offset + index * length,
+        length: Math.min(length, range.length - index * length)
+    }));
+}
+
+;// CONCATENATED MODULE: ./lib/adapters/sftp/remote-stat.js
+
+const FILE_TYPE = 0o170000;
+const DIRECTORY = 0o040000;
+const REGULAR = 0o100000;
+const SYMLINK = 0o120000;
+/** Of the attributes that a server gives; what it leaves out counts as 0. @throws UploadError `protocol` for another answer. */
+function toRemoteStat(answer, doing) {
+    // ssh2 hands over whatever the server answers, an OK without anything included.
+    if (!isAttributes(answer))
+        throw new UploadError('protocol', `${doing}: the server answers without attributes`);
+    const { size = 0, mtime = 0, mode = 0 } = answer;
+    return { size, mtime, mode, isDirectory: (mode & FILE_TYPE) === DIRECTORY };
+}
+function isAttributes(answer) {
+    return typeof answer === 'object' && answer !== null && 'mtime' in answer;
+}
+/** By the mode that a server gives; without one nothing is known. */
+function toRemoteKind(mode = 0) {
+    switch (mode & FILE_TYPE) {
+        case REGULAR:
+            return 'file';
+        case DIRECTORY:
+            return 'directory';
+        case SYMLINK:
+            return 'symlink';
+        default:
+            return 'other';
+    }
+}
+
+;// CONCATENATED MODULE: ./lib/adapters/sftp/remote-file.js
+
+
+
+
+/** An open handle of an ssh2 session. */
+class SftpFile {
+    sftp;
+    requests;
+    capabilities;
+    path;
+    handle;
+    constructor(sftp, requests, capabilities, path, handle) {
+        this.sftp = sftp;
+        this.requests = requests;
+        this.capabilities = capabilities;
+        this.path = path;
+        this.handle = handle;
+    }
+    async write(bytes, offset) {
+        if (bytes.length > this.capabilities.longestWrite) {
+            // ssh2 would split it and send the rest only after the first answer: a cut would leave a hole.
+            throw new RangeError(`write of ${bytes.length} bytes, more than ${this.capabilities.longestWrite}`);
+        }
+        const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+        try {
+            await this.requests.ask(`write ${this.path} at ${offset}`, answer => {
+                this.sftp.write(this.handle, buffer, 0, buffer.length, offset, answer);
+            });
+        }
+        catch (error) {
+            throw await this.explain(error);
+        }
+    }
+    async read(range) {
+        const pieces = splitRange(range, this.capabilities.longestRead);
+        const parts = await Promise.all(pieces.map(piece => this.readPiece(piece)));
+        return Buffer.concat(parts);
+    }
+    async stat() {
+        const doing = `stat ${this.path}`;
+        const answered = await this.requests.ask(doing, answer => {
+            this.sftp.fstat(this.handle, answer);
+        });
+        return toRemoteStat(answered, doing);
+    }
+    async sync() {
+        if (!this.capabilities.fsync)
+            return;
+        await this.requests.ask(`sync ${this.path}`, answer => {
+            this.sftp.ext_openssh_fsync(this.handle, answer);
+        }, true);
+    }
+    async close() {
+        await this.requests.ask(`close ${this.path}`, answer => {
+            this.sftp.close(this.handle, answer);
+        }, true);
+    }
+    /** Loops over short reads, which a server may give at any time. */
+    async readPiece({ offset, length }) {
+        const buffer = Buffer.allocUnsafe(length);
+        let filled = 0;
+        while (filled < length) {
+            const bytes = await this.readOnce(buffer, filled, offset + filled);
+            if (bytes === 0)
+                break;
+            filled += bytes;
+        }
+        return buffer.subarray(0, filled);
+    }
+    readOnce(buffer, filled, position) {
+        return this.requests.ask(`read ${this.path} at ${position}`, answer => {
+            this.sftp.read(this.handle, buffer, filled, buffer.length - filled, position, (error, bytesRead) => {
+                if (error && isEndOfFile(error))
+                    answer(undefined, 0);
+                else
+                    answer(error, bytesRead);
+            });
+        });
+    }
+    /** OpenSSH says "Failure" for a full disk; its free space tells it from the rest. */
+    async explain(error) {
+        if (!(error instanceof UploadError) || error.code !== 'server-failure' || !this.capabilities.statvfs)
+            return error;
+        const space = await this.requests
+            .ask(`statvfs ${this.path}`, answer => {
+            this.sftp.ext_openssh_statvfs(this.path, answer);
+        })
+            .catch(() => undefined);
+        if (space?.f_bavail !== 0)
+            return error;
+        return new UploadError('no-space', `${error.message}; the server's disk is full`, { cause: error });
+    }
+}
+
+;// CONCATENATED MODULE: ./lib/adapters/sftp/remote-sha256.js
+const LONGEST_OUTPUT = 1024;
+/**
+ * What no shell takes for more than a part of a name: whether the account's shell is a POSIX one is not known, and
+ * cmd.exe, for instance, does not see quotes where others do.
+ */
+const PLAIN_PATH = /^[\p{L}\p{M}\p{N} ._/:,=@+~-]+$/u;
+/**
+ * SHA-256 of a file by a program on the server. `undefined` when there is no shell, no such program, no answer within
+ * the time, an answer that is no digest, or a path that a shell could take for more than a path: only a digest that
+ * matches proves anything.
+ *
+ * `absolute` is given as standard input, so that no name is taken for an option.
+ */
+function remoteSha256(client, absolute, limitMs, ended) {
+    if (typeof absolute !== 'string' || !PLAIN_PATH.test(absolute))
+        return Promise.resolve(undefined);
+    const command = `sha256sum < '${absolute}' || shasum -a 256 < '${absolute}'`;
+    return new Promise(resolve => {
+        const over = new AbortController();
+        const finish = (digest) => {
+            clearTimeout(timer);
+            over.abort();
+            resolve(digest);
+        };
+        const timer = setTimeout(finish, limitMs);
+        void ended.then(() => finish());
+        client.exec(command, (error, channel) => {
+            if (error) {
+                finish();
+                return;
+            }
+            if (over.signal.aborted)
+                channel.close();
+            over.signal.addEventListener('abort', () => channel.close());
+            let output = '';
+            channel.setEncoding('utf8');
+            channel.on('data', (text) => {
+                output += text;
+                if (output.length > LONGEST_OUTPUT)
+                    finish();
+            });
+            channel.stderr.resume();
+            channel.on('error', () => finish());
+            channel.on('close', () => finish(/^([0-9a-f]{64})\b/.exec(output)?.[1]));
+            // A forced command that reads what to do would wait for it.
+            channel.end();
+        });
+    });
+}
+
+;// CONCATENATED MODULE: ./lib/adapters/sftp/requests.js
+
+
+/** How many times longer than the stall time-out a slow request may take. */
+const SLOW_FACTOR = 5;
+/**
+ * The requests of one session. ssh2 settles what is in flight when a connection ends, and never settles what is asked
+ * afterwards (mscdex/ssh2 #1490): here everything is refused then. Silence for longer than the stall time-out while
+ * something is in flight ends the session.
+ */
+class Requests {
+    stallTimeoutMs;
+    onStall;
+    asked = new Set();
+    endedWith;
+    quietSince = 0;
+    watch;
+    constructor(stallTimeoutMs, onStall) {
+        this.stallTimeoutMs = stallTimeoutMs;
+        this.onStall = onStall;
+        this.watch = setInterval(() => this.endIfStalled(), Math.min(1000, stallTimeoutMs / 4)).unref();
+    }
+    /** @throws UploadError the server's refusal, `connection-lost`, or `stalled`. */
+    ask(doing, request, slow = false) {
+        return new Promise((resolve, reject) => {
+            if (this.endedWith !== undefined) {
+                reject(new UploadError(this.endedWith.code, `${doing}: ${this.endedWith.message}`));
+                return;
+            }
+            const asked = { reject, slow };
+            if (this.asked.size === 0)
+                this.quietSince = performance.now();
+            this.asked.add(asked);
+            const settle = (how) => {
+                if (!this.asked.delete(asked))
+                    return;
+                this.quietSince = performance.now();
+                how();
+            };
+            try {
+                request((error, value) => {
+                    if (!error)
+                        settle(() => resolve(value));
+                    else if (statusOf(error) !== undefined)
+                        settle(() => reject(refusal(error, doing)));
+                    // ssh2 gives up what is in flight just before it says why: `end` knows more.
+                    else
+                        setImmediate(() => settle(() => reject(refusal(error, doing))));
+                });
+            }
+            catch (error) {
+                settle(() => reject(toUploadError(error, 'protocol', doing)));
+            }
+        });
+    }
+    /** Refuses everything that is in flight and all that is asked later. */
+    end(error) {
+        if (this.endedWith !== undefined)
+            return;
+        this.endedWith = error;
+        clearInterval(this.watch);
+        for (const { reject } of this.asked)
+            reject(error);
+        this.asked.clear();
+    }
+    endIfStalled() {
+        if (this.asked.size === 0)
+            return;
+        const isSlow = [...this.asked].some(({ slow }) => slow);
+        const limitMs = this.stallTimeoutMs * (isSlow ? SLOW_FACTOR : 1);
+        const quietMs = performance.now() - this.quietSince;
+        if (quietMs <= limitMs)
+            return;
+        this.onStall(new UploadError('stalled', `the server has been silent for ${Math.round(quietMs / 1000)} s`));
+    }
+}
+
+;// CONCATENATED MODULE: ./lib/adapters/sftp/session.js
+
+
+
+
+
+
+
+
+
+/** Open flags of SFTP version 3 (draft-ietf-secsh-filexfer-02, section 6.3). */
+const READ = 0x01;
+const WRITE = 0x02;
+const CREATE_EMPTY = WRITE | 0x08 | 0x10;
+/** Section 3 of the same draft. */
+const LONGEST_HANDLE = 256;
+/** Bytes a second that a program on the server hashes at least; a slower one is not waited for. */
+const SLOWEST_DIGEST = 4 * 1024 * 1024;
+/** One SFTP session over ssh2, with promises for callbacks. */
+class SftpSession {
+    client;
+    sftp;
+    ended;
+    stallTimeoutMs;
+    capabilities;
+    requests;
+    settleEnded = () => undefined;
+    constructor(client, sftp, { host, port, chunkSize, stallTimeoutMs }) {
+        this.client = client;
+        this.sftp = sftp;
+        this.capabilities = new Capabilities(sftp, chunkSize);
+        this.stallTimeoutMs = stallTimeoutMs;
+        this.ended = new Promise(resolve => (this.settleEnded = resolve));
+        this.requests = new Requests(stallTimeoutMs, error => this.end(error));
+        const lost = (failure) => {
+            const reason = failure === undefined ? 'the server closed it' : brokenBy(failure);
+            const text = `connection to ${host} port ${port}: ${reason}`;
+            this.end(new UploadError('connection-lost', text, { cause: failure }));
+        };
+        // A server that breaks the rules need not hang up: the first sign of an end is taken for it. Several errors can
+        // follow one failure: somebody has to listen for as long as the client lives.
+        client.on('error', lost);
+        client.on('close', () => lost());
+        sftp.on('error', lost);
+        sftp.on('end', () => lost());
+        sftp.on('close', () => lost());
+        const checkLimits = () => {
+            const { problem } = this.capabilities;
+            if (problem !== undefined)
+                this.end(new UploadError('protocol', `open SFTP on ${host}: ${problem}`));
+        };
+        // ssh2 says so once more when the limits have come.
+        sftp.on('ready', checkLimits);
+        checkLimits();
+    }
+    get chunkSize() {
+        return this.capabilities.chunkSize;
+    }
+    get window() {
+        return this.capabilities.window;
+    }
+    get maxOpenFiles() {
+        return this.capabilities.maxOpenFiles;
+    }
+    get canReplace() {
+        return this.capabilities.posixRename;
+    }
+    async stat(path) {
+        const doing = `stat ${path}`;
+        try {
+            const answered = await this.requests.ask(doing, answer => {
+                this.sftp.stat(path, answer);
+            });
+            return toRemoteStat(answered, doing);
+        }
+        catch (error) {
+            if (error instanceof UploadError && error.code === 'not-found')
+                return undefined;
+            throw error;
+        }
+    }
+    async kindOf(path) {
+        try {
+            const { mode } = await this.requests.ask(`look at ${path}`, answer => {
+                this.sftp.lstat(path, answer);
+            });
+            return toRemoteKind(mode);
+        }
+        catch (error) {
+            if (error instanceof UploadError && error.code === 'not-found')
+                return undefined;
+            throw error;
+        }
+    }
+    async list(path) {
+        const doing = `list ${path}`;
+        const handle = await this.askForHandle(doing, answer => {
+            this.sftp.opendir(path, answer);
+        });
+        try {
+            return await listDirectory(this.sftp, this.requests, handle, doing);
+        }
+        finally {
+            this.do(`close ${path}`, done => this.sftp.close(handle, done)).catch(() => undefined);
+        }
+    }
+    makeDirectory(path, mode) {
+        return this.do(`make the directory ${path}`, done => {
+            if (mode === undefined)
+                this.sftp.mkdir(path, done);
+            else
+                this.sftp.mkdir(path, { mode }, done);
+        });
+    }
+    create(path, mode) {
+        return this.open(path, CREATE_EMPTY, mode === undefined ? {} : { mode });
+    }
+    reopen(path) {
+        return this.open(path, WRITE, {});
+    }
+    openForReading(path) {
+        return this.open(path, READ, {});
+    }
+    replace(from, to) {
+        return this.do(`rename ${from} to ${to}`, done => this.sftp.ext_openssh_rename(from, to, done), true);
+    }
+    rename(from, to) {
+        return this.do(`rename ${from} to ${to}`, done => this.sftp.rename(from, to, done), true);
+    }
+    async remove(path) {
+        try {
+            await this.do(`remove ${path}`, done => this.sftp.unlink(path, done));
+        }
+        catch (error) {
+            if (!(error instanceof UploadError) || error.code !== 'not-found')
+                throw error;
+        }
+    }
+    removeDirectory(path) {
+        return this.do(`remove the directory ${path}`, done => this.sftp.rmdir(path, done));
+    }
+    async setAttributes(path, { mode, mtime }) {
+        const attributes = {
+            ...(mode === undefined ? {} : { mode }),
+            ...(mtime === undefined ? {} : { mtime, atime: mtime })
+        };
+        await this.do(`set attributes of ${path}`, done => this.sftp.setstat(path, attributes, done));
+    }
+    async freeBytes(directory) {
+        if (!this.capabilities.statvfs)
+            return undefined;
+        const space = await this.requests.ask(`statvfs ${directory}`, answer => {
+            this.sftp.ext_openssh_statvfs(directory, answer);
+        });
+        return plausibleFreeBytes(space);
+    }
+    async sha256(path, size) {
+        const absolute = await this.requests.ask(`resolve ${path}`, answer => {
+            this.sftp.realpath(path, answer);
+        });
+        const limitMs = this.stallTimeoutMs + (size / SLOWEST_DIGEST) * 1000;
+        return remoteSha256(this.client, absolute, limitMs, this.ended);
+    }
+    close() {
+        this.end(new UploadError('connection-lost', 'the connection is closed'));
+    }
+    async open(path, flags, attributes) {
+        const handle = await this.askForHandle(`open ${path}`, answer => {
+            this.sftp.open(path, flags, attributes, answer);
+        });
+        return new SftpFile(this.sftp, this.requests, this.capabilities, path, handle);
+    }
+    async askForHandle(doing, request) {
+        const handle = await this.requests.ask(doing, request);
+        if (Buffer.isBuffer(handle) && handle.length <= LONGEST_HANDLE)
+            return handle;
+        const found = Buffer.isBuffer(handle) ? `one of ${handle.length} bytes` : 'none';
+        const expected = `a handle of at most ${LONGEST_HANDLE} bytes`;
+        throw new UploadError('protocol', `${doing}: the server must answer with ${expected}, found ${found}`);
+    }
+    async do(doing, request, slow = false) {
+        await this.requests.ask(doing, answer => request(error => answer(error, undefined)), slow);
+    }
+    /** The lane is to know of the end before its requests fail. */
+    end(error) {
+        this.settleEnded(error);
+        queueMicrotask(() => this.requests.end(error));
+        this.client.end();
+        setTimeout(() => this.client.destroy(), 200).unref();
+    }
+}
+
+;// CONCATENATED MODULE: ./lib/adapters/sftp/connect.js
+
+
+
+
+
+
+
+
+/** How long a server may take to say goodbye. */
+const connect_GOODBYE_MS = 500;
+/**
+ * Connects, through a jump host where there is one, proves each host's key before the login there, and opens an SFTP
+ * session. Every session has a connection to the jump host of its own.
+ *
+ * @throws UploadError `unknown-host`, `unreachable`, `host-key`, `login`, `protocol`, `connection-lost`, or the
+ *   signal's reason.
+ */
+async function connect(settings, signal, turn = {}) {
+    signal.throwIfAborted();
+    const { jump } = settings;
+    const place = jump === undefined ? placeOf(settings, undefined) : jumpPlaceOf(jump);
+    const opening = {
+        settings,
+        progress: { place, stage: 'reaching', foreign: undefined },
+        clients: [],
+        sockets: []
+    };
+    try {
+        const { client, sftp } = await within(opening, signal, openSftp(opening, turn));
+        const session = new SftpSession(client, sftp, settings);
+        // ssh2 only asks for an end; the process waits for no answer to it, which on a dark line nobody gives.
+        void session.ended.then(() => {
+            for (const socket of opening.sockets) {
+                socket.unref();
+                setTimeout(() => socket.destroy(), connect_GOODBYE_MS).unref();
+            }
+        });
+        return session;
+    }
+    catch (error) {
+        // What still fails on a client that is given up is nobody's business any more.
+        for (const client of opening.clients)
+            client.on('error', () => undefined);
+        for (const socket of opening.sockets)
+            socket.destroy();
+        throw error;
+    }
+}
+async function openSftp(opening, turn) {
+    const { settings, progress, clients } = opening;
+    const { jump, host, port } = settings;
+    const stream = jump === undefined ? openTcp(opening, host, port) : await openJump(opening, jump, turn);
+    progress.place = placeOf(settings, jump);
+    const client = new lib.Client();
+    clients.push(client);
+    // At the jump host it has been its turn.
+    const turnHere = jump === undefined ? turn : { onLoggedIn: turn.onLoggedIn };
+    await logIn(client, stream, settings, progress, settings, turnHere);
+    refuseTinyPackets(client);
+    progress.stage = 'opening';
+    return { client, sftp: await startSftp(client, progress.place) };
+}
+/** Logs in to the jump host and connects to the server from there; that says how far it has come, too. */
+async function openJump(opening, jump, { onReached, mayLogIn }) {
+    const { settings, progress, clients } = opening;
+    const { place } = progress;
+    const socket = openTcp(opening, jump.host, jump.port);
+    const client = new lib.Client();
+    clients.push(client);
+    // The keepalives of the connection inside keep this one alive.
+    const jumpSettings = { ...settings, keepaliveIntervalMs: 0 };
+    await logIn(client, socket, jump, progress, jumpSettings, { onReached, mayLogIn });
+    const channel = await forward(client, place, settings);
+    progress.stage = 'reaching';
+    return new JumpStream(channel, client, socket, `jump host ${jump.host} port ${jump.port}`);
+}
+function openTcp({ sockets }, host, port) {
+    const socket = openSocket(host, port);
+    sockets.push(socket);
+    return socket;
+}
+function forward(client, place, { host, port }) {
+    const target = `${host} port ${port}`;
+    return new Promise((resolve, reject) => {
+        let failure;
+        client.on('error', error => (failure ??= error));
+        client.on('close', () => reject(endError(failure, place)));
+        client.forwardOut('127.0.0.1', 0, host, port, (error, channel) => {
+            if (error)
+                reject(forwardError(error, place, target));
+            else
+                resolve(channel);
+        });
+    });
+}
+function startSftp(client, place) {
+    return new Promise((resolve, reject) => {
+        // A server that breaks the rules need not hang up.
+        client.on('error', error => reject(endError(error, place)));
+        client.on('close', () => reject(endError(undefined, place)));
+        client.sftp((error, sftp) => {
+            if (error)
+                reject(sftpError(error, place));
+            else
+                resolve(sftp);
+        });
+    });
+}
+async function within({ settings, progress }, signal, work) {
+    work.catch(() => undefined);
+    const { connectTimeoutMs } = settings;
+    let cleanUp = () => undefined;
+    const stopped = new Promise((_resolve, reject) => {
+        const timer = setTimeout(() => reject(timeoutError(progress, connectTimeoutMs / 1000)), connectTimeoutMs);
+        const stop = () => reject(signal.reason);
+        signal.addEventListener('abort', stop);
+        cleanUp = () => {
+            clearTimeout(timer);
+            signal.removeEventListener('abort', stop);
+        };
+    });
+    try {
+        return await Promise.race([work, stopped]);
+    }
+    finally {
+        cleanUp();
+    }
+}
+
 ;// CONCATENATED MODULE: external "node:timers/promises"
 const promises_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:timers/promises");
 ;// CONCATENATED MODULE: ./lib/run/clock.js
@@ -63952,7 +65523,7 @@ function flatten(issues) {
 * @returns The modified action.
 */
 /* @__NO_SIDE_EFFECTS__ */
-function forward(action, path) {
+function dist_forward(action, path) {
 	return {
 		...action,
 		"~run"(dataset, config$1) {
@@ -67496,8 +69067,6 @@ function identity_isoTime(milliseconds) {
 ;// CONCATENATED MODULE: ./lib/engine/context.js
 const PUBLISH_MODES = ['each', 'together'];
 
-// EXTERNAL MODULE: external "node:net"
-var external_node_net_ = __nccwpck_require__(7030);
 ;// CONCATENATED MODULE: ./lib/run/parse-input.js
 
 const CONTROL = /\p{Cc}/u;
@@ -67700,7 +69269,7 @@ function hex(code, digits) {
 
 
 
-const ACTION = { stores: ['cache', 'none'], givesLogin: true, environment: {} };
+const ACTION = { stores: ['cache', 'server', 'none'], givesLogin: true, environment: {} };
 /** The action, in a job with these variables. */
 function actionIn(environment) {
     return { ...ACTION, environment };
@@ -67746,6 +69315,7 @@ const inputs_entries = {
     delete: parsedBy(parse_input_parseBoolean),
     'delete-limit': parsedBy(wholeNumber(0, 1_000_000)),
     'dry-run': parsedBy(parse_input_parseBoolean),
+    'state-key': pipe(string(), trim()),
     'checkpoint-interval': parsedBy(seconds(0, 3600))
 };
 function schemaFor({ stores }) {
@@ -67828,7 +69398,11 @@ function toSettings(values, agent) {
         },
         deletion: values.delete ? { limit: values['delete-limit'] } : undefined,
         isDryRun: values['dry-run'],
-        state: { store: values.state, checkpointIntervalMs: values['checkpoint-interval'] }
+        state: {
+            store: values.state,
+            key: values['state-key'],
+            checkpointIntervalMs: values['checkpoint-interval']
+        }
     };
 }
 function parsedBy(parse) {
@@ -67979,7 +69553,7 @@ function reRun({ results }, totals, { keepsState }) {
     const skips = totals.failed < results.length ? 'skips what is in place and ' : '';
     return totals.continuesWith > 0
         ? `A re-run ${skips}continues with ${formatBytes(totals.continuesWith)} of ${formatBytes(missing.bytes)} already on the server.`
-        : `A re-run ${skips}sends ${formatBytes(missing.bytes)}.`;
+        : `A re-run ${skips}sends at most ${formatBytes(missing.bytes)}.`;
 }
 function formatNumber(value) {
     return value.toLocaleString('en-US');
@@ -68355,10 +69929,6 @@ function atMost(count, output, more) {
     };
 }
 
-// EXTERNAL MODULE: external "node:crypto"
-var external_node_crypto_ = __nccwpck_require__(7598);
-// EXTERNAL MODULE: ./node_modules/ssh2/lib/index.js
-var lib = __nccwpck_require__(5472);
 ;// CONCATENATED MODULE: ./lib/adapters/sftp/base64.js
 /** Decodes base64, padded or not (RFC 4648 section 4); `undefined` for all else, a cut last group included. */
 function decodeBase64(text) {
@@ -68633,14 +70203,14 @@ function createHostKeyPolicy(settings, server, prefix = '') {
     function verify(key) {
         const revocation = revoked.find(entry => entry.key.equals(key));
         if (revocation !== undefined) {
-            return refusal(names[0], [
+            return host_keys_refusal(names[0], [
                 `the server offers a key that ${input} line ${revocation.line} marks @revoked: ${host_keys_describe(key)}`
             ]);
         }
         if (settings.check === 'off')
             return undefined;
         if (keyTypeOf(key) === 'unknown') {
-            return refusal(names[0], [`expected a public key, found ${key.length} bytes that are not one`]);
+            return host_keys_refusal(names[0], [`expected a public key, found ${key.length} bytes that are not one`]);
         }
         if (pinned.some(entry => entry.key.equals(key)))
             return undefined;
@@ -68648,12 +70218,12 @@ function createHostKeyPolicy(settings, server, prefix = '') {
             return undefined;
         if (pinned.length > 0 || fingerprints.length > 0)
             return mismatch(key);
-        return refusal(names[0], [whyNothingIsPinned(), ...howToPin(key)]);
+        return host_keys_refusal(names[0], [whyNothingIsPinned(), ...howToPin(key)]);
     }
     function mismatch(key) {
         const expected = [...pinned.map(entry => host_keys_describe(entry.key)), ...fingerprints];
         const place = pinned.length > 0 ? `${input} in place of the old one` : `${input} in place of the fingerprint`;
-        return refusal(names[0], [
+        return host_keys_refusal(names[0], [
             `expected ${list(expected)}, found ${host_keys_describe(key)}`,
             "Either the server's key changed, or someone stands between this machine and the server.",
             `Only if the change is expected: compare the fingerprint with the server's own key, then put this line into ${place}:`,
@@ -68741,7 +70311,7 @@ function nameFingerprint(line) {
         return `${line.length - 7} characters after SHA256:, which do not give 32 bytes`;
     return `${line.length} characters that do not begin with SHA256:`;
 }
-function refusal(name, lines) {
+function host_keys_refusal(name, lines) {
     return new UploadError('host-key', `host key of ${name}: ${lines.join('\n')}`);
 }
 function host_keys_describe(key) {
@@ -69555,7 +71125,7 @@ function placeMapped({ remote, isDirectory }) {
  * @throws UploadError `invalid-input` for a name that would forge lines in logs, has another meaning on some servers,
  * or collapses into one with another.
  */
-function placeOf(file, { local, place }) {
+function place_files_placeOf(file, { local, place }) {
     const below = file === local ? [] : (0,external_node_path_.relative)(local, file).split(external_node_path_.sep);
     for (const name of below) {
         if (/[\p{Cc}\\\uFFFD]/u.test(name))
@@ -76405,7 +77975,7 @@ async function matchFiles(selection) {
         const ignored = new Set([...sizes.keys()].filter(path => rules.ignoresFile(path)));
         for (const [local, size] of sizes) {
             if (!ignored.has(local))
-                files.push({ local, place: placeOf(local, placement), size });
+                files.push({ local, place: place_files_placeOf(local, placement), size });
         }
         notices.leaveOut({ symlinks, special, ignored: [...ignored] });
         await explainIncludes(set, paths, { options, notices, leftOutBelow });
@@ -76516,39 +78086,6 @@ function stopSignal(exitCodeOf = () => 1) {
         });
     }
     return controller.signal;
-}
-
-;// CONCATENATED MODULE: ./lib/core/blocks.js
-const MEBIBYTE = 1024 * 1024;
-const MAX_BLOCKS = 4096;
-/**
- * The block size of a file, in bytes: 1 MiB, doubled until the file has at most 4,096 blocks, so that a ledger
- * stays small whatever the file's size.
- */
-function blockSizeFor(fileSize) {
-    let size = MEBIBYTE;
-    while (fileSize > size * MAX_BLOCKS)
-        size *= 2;
-    return size;
-}
-/** How many blocks a file of this many bytes has; none when it is empty. */
-function blockCount(fileSize) {
-    return Math.ceil(fileSize / blockSizeFor(fileSize));
-}
-/** The bytes of block `index`; the last block of a file may be shorter. */
-function blockRange(fileSize, index) {
-    const size = blockSizeFor(fileSize);
-    const offset = index * size;
-    return { offset, length: Math.min(size, fileSize - offset) };
-}
-/** Cuts a range into consecutive ranges of nearly equal length, none longer than `longest` bytes. */
-function splitRange(range, longest) {
-    const count = Math.ceil(range.length / longest);
-    const length = Math.ceil(range.length / count);
-    return Array.from({ length: count }, (_, index) => ({
-        offset: range.offset + index * length,
-        length: Math.min(length, range.length - index * length)
-    }));
 }
 
 ;// CONCATENATED MODULE: ./lib/core/ledger.js
@@ -77223,11 +78760,12 @@ const storedRecord = object({
 const storedMeta = object({
     writer: object({ run: string(), attempt: natural, runner: string() }),
     closed: dist_boolean(),
+    savedAtMs: natural,
     targets: record(string(), storedRecord)
 });
-function upload_meta_formatUploadMeta({ writer, closed, records }) {
+function upload_meta_formatUploadMeta({ writer, closed, savedAtMs, records }) {
     const targets = Object.fromEntries([...records].map(([name, record]) => [name, toStored(record)]));
-    return JSON.stringify({ writer, closed, targets });
+    return JSON.stringify({ writer, closed, savedAtMs, targets });
 }
 /**
  * Reads what `formatUploadMeta` wrote.
@@ -77235,9 +78773,9 @@ function upload_meta_formatUploadMeta({ writer, closed, records }) {
  * @throws Error when the text has another shape.
  */
 function upload_meta_parseUploadMeta(text) {
-    const { writer, closed, targets } = parse(storedMeta, JSON.parse(text));
+    const { writer, closed, savedAtMs, targets } = parse(storedMeta, JSON.parse(text));
     const records = Object.entries(targets).map(([name, stored]) => [name, fromStored(stored)]);
-    return { writer, closed, records: new Map(records) };
+    return { writer, closed, savedAtMs, records: new Map(records) };
 }
 function toStored(record) {
     const { partId, identity, ledger, rebuilt, whole, publishing, published } = record;
@@ -77311,32 +78849,44 @@ function parseRanges(text, count) {
 
 const FIRST_AFTER_MS = 10_000;
 /**
- * The records that earlier attempts left, by the keyed name of their target. Without those that cannot be trusted: a
- * state that does not open is one warning, and part files that another run may still be writing are left alone.
+ * The records that earlier attempts left, by the keyed name of their target: those that this run saved last, else those
+ * that another run did. Without those that cannot be trusted: a state that does not open is one warning, and part files
+ * that another run may still be writing are left alone.
+ *
+ * @throws UploadError as `StateStore.load` does.
  */
-async function loadRecords({ store, keys, writer }, emit, signal) {
-    const sealed = await store.load(signal);
-    if (sealed === undefined)
-        return new Map();
-    let meta;
-    try {
-        meta = upload_meta_parseUploadMeta(seal_openSealed(keys, sealed));
-    }
-    catch (error) {
-        const reason = error instanceof Error ? error.message : String(error);
-        emit({
-            type: 'warning',
-            text: `The saved .upload.meta does not open (${reason}); every file is looked at anew.`
-        });
-        return new Map();
-    }
-    if (writerIsGone(meta, writer))
-        return new Map(meta.records);
+async function loadRecords(state, emit, signal) {
+    const { store, keys, writer } = state;
+    const metas = openAll(await store.load(signal), keys, emit);
+    const mine = metas.filter(({ writer: { run } }) => run === writer.run);
+    const meta = latestOf(mine) ?? latestOf(metas);
+    if (meta === undefined || writerIsGone(meta, writer))
+        return meta?.records ?? new Map();
     emit({
         type: 'notice',
         text: `Run ${meta.writer.run} may still be uploading to this target; its unfinished files are not continued.`
     });
     return new Map([...meta.records].filter(([, { published }]) => published !== undefined));
+}
+function openAll(texts, keys, emit) {
+    const metas = [];
+    let problem;
+    for (const text of texts) {
+        try {
+            metas.push(upload_meta_parseUploadMeta(seal_openSealed(keys, text)));
+        }
+        catch (error) {
+            problem = error instanceof Error ? error.message : String(error);
+        }
+    }
+    if (problem !== undefined) {
+        const consequence = metas.length === 0 ? 'every file is looked at anew' : 'another copy is used';
+        emit({ type: 'warning', text: `The saved .upload.meta does not open (${problem}); ${consequence}.` });
+    }
+    return metas;
+}
+function latestOf(metas) {
+    return [...metas].sort((a, b) => b.savedAtMs - a.savedAtMs)[0];
 }
 /** Saves the records from time to time and at the end; one save at a time, and none when nothing changed. */
 class Checkpoints {
@@ -77344,6 +78894,7 @@ class Checkpoints {
     records;
     clock;
     saved;
+    savedAtMs = 0;
     saving = Promise.resolve();
     constructor(state, records, clock) {
         this.state = state;
@@ -77379,10 +78930,12 @@ class Checkpoints {
         this.saving = this.saving.then(async () => {
             const { store, keys, writer } = this.state;
             const records = this.records();
-            const text = upload_meta_formatUploadMeta({ writer, closed, records });
+            const textAt = (savedAtMs) => upload_meta_formatUploadMeta({ writer, closed, savedAtMs, records });
             // A run that got nowhere must not hide the state of the one before.
-            if (records.size === 0 || text === this.saved)
+            if (records.size === 0 || textAt(this.savedAtMs) === this.saved)
                 return;
+            this.savedAtMs = this.clock.now();
+            const text = textAt(this.savedAtMs);
             await store.save(seal_sealText(keys, text), signal);
             this.saved = text;
         });
@@ -77390,10 +78943,12 @@ class Checkpoints {
     }
 }
 /** The state of a run that was killed, with its end noted; `undefined` when it does not open or has one already. */
-function closeState(keys, sealed) {
+function closeState(keys, sealed, nowMs) {
     try {
         const meta = parseUploadMeta(openSealed(keys, sealed));
-        return meta.closed ? undefined : sealText(keys, formatUploadMeta({ ...meta, closed: true }));
+        if (meta.closed)
+            return undefined;
+        return sealText(keys, formatUploadMeta({ ...meta, closed: true, savedAtMs: nowMs }));
     }
     catch {
         return undefined;
@@ -78909,21 +80464,36 @@ async function upload(task, bringFile = uploadFile) {
     const { server, settings, state, world, signal } = task;
     const files = task.last === undefined ? task.files : [...task.files, task.last.file];
     const { clock, random, emit } = world;
-    const records = await loadRecords(state, emit, signal);
-    const startedMs = clock.now();
     const names = new Map(files.map(file => [file, keyedName(state.keys, server, file.remote)]));
     const nameOf = (file) => names.get(file) ?? '';
-    const all = files.map(file => newProgress(file, records.get(nameOf(file))));
+    const all = files.map(newProgress);
     const results = new Map();
+    let startedMs = clock.now();
+    let endedMs = startedMs;
     const finish = (progress, status, error) => {
-        const result = resultOf(progress, status, clock.now(), error);
+        endedMs = clock.now();
+        const result = resultOf(progress, status, endedMs, error);
         results.set(progress, result);
         emit({ type: 'finished', result });
     };
     const recorded = () => new Map(all.flatMap(({ file, record }) => (record === undefined ? [] : [[nameOf(file), record]])));
     const checkpoints = new Checkpoints(state, recorded, clock);
     const ended = new AbortController();
-    const checkpointing = checkpoints.run(ended.signal);
+    let checkpointing;
+    const recall = async () => {
+        if (checkpointing !== undefined)
+            return;
+        const records = await loadRecords(state, emit, signal);
+        for (const progress of all)
+            progress.record = records.get(nameOf(progress.file));
+        startedMs = clock.now();
+        checkpointing = checkpoints.run(ended.signal);
+    };
+    const saveLast = async () => {
+        ended.abort();
+        await checkpointing;
+        await checkpoints.close();
+    };
     const firstFailure = () => [...results.values()].find(({ status }) => status === 'failed');
     const onPublishing = () => void checkpoints.now(ended.signal);
     const traits = { oneLane: false, inOrder: true, refusesAttributes: false };
@@ -78934,6 +80504,8 @@ async function upload(task, bringFile = uploadFile) {
         traits,
         namesakes,
         bringFile,
+        recall,
+        saveLast,
         finish,
         firstFailure,
         soFar,
@@ -78941,7 +80513,6 @@ async function upload(task, bringFile = uploadFile) {
         onPublishing
     };
     const directories = new Directories(settings.dirMode);
-    let elapsedMs;
     try {
         const reached = () => all.reduce((bytes, file) => bytes + reachedBytes(file), 0);
         await retry({ retries: settings.retries, clock, random, reached, emit, signal }, () => {
@@ -78956,12 +80527,9 @@ async function upload(task, bringFile = uploadFile) {
                 finish(progress, 'failed', cause);
     }
     finally {
-        elapsedMs = clock.now() - startedMs;
-        ended.abort();
-        await checkpointing;
-        await checkpoints.close();
+        await saveLast();
     }
-    return { results: soFar(), elapsedMs };
+    return { results: soFar(), elapsedMs: endedMs - startedMs };
 }
 /** One attempt at everything that has no result yet, over its own connections. */
 async function attemptUpload(run, pending, directories) {
@@ -78989,15 +80557,16 @@ async function attemptUpload(run, pending, directories) {
     };
     signal.addEventListener('abort', stop);
     let shortage;
-    // Nobody waits for the answer, and only a shortage matters.
-    const spaceCheck = lanes.use(({ remote }) => checkSpace(pending, remote, settings.publish));
-    spaceCheck.catch((error) => {
-        if (!(error instanceof UploadError) || error.code !== 'no-space')
-            return;
-        shortage = error;
-        stop();
-    });
     try {
+        await run.recall();
+        // Nobody waits for the answer, and only a shortage matters.
+        const spaceCheck = lanes.use(({ remote }) => checkSpace(pending, remote, settings.publish));
+        spaceCheck.catch((error) => {
+            if (!(error instanceof UploadError) || error.code !== 'no-space')
+                return;
+            shortage = error;
+            stop();
+        });
         const { last } = run;
         const upload = (files) => uploadAndPublish(run, files, attempt);
         await upload(pending.filter(({ file }) => file !== last?.file));
@@ -79005,6 +80574,8 @@ async function attemptUpload(run, pending, directories) {
         if (last !== undefined && lastProgress !== undefined)
             await uploadLast(last, lastProgress, run, upload);
         await staleParts.done();
+        // While there is a session for it. When the attempt fails, it is saved once nothing is in flight any more.
+        await run.saveLast();
     }
     catch (error) {
         throw shortage ?? error;
@@ -79043,10 +80614,10 @@ function reachedBytes({ record }) {
         return 0;
     return record.published === undefined ? record.ledger.acknowledgedBytes() : record.identity.size + 1;
 }
-function newProgress(file, record) {
+function newProgress(file) {
     return {
         file,
-        record,
+        record: undefined,
         whole: undefined,
         provenMtimeMs: undefined,
         sentBytes: 0,
@@ -79237,12 +80808,12 @@ class Reader {
 const SHORT = 64 * 1024;
 const HASHED_AT_ONCE = 4 * 1024 * 1024;
 /** Opening a FIFO would wait for a writer otherwise; for a regular file it means nothing. */
-const READ = external_node_fs_.constants.O_RDONLY | external_node_fs_.constants.O_NONBLOCK;
+const local_source_READ = external_node_fs_.constants.O_RDONLY | external_node_fs_.constants.O_NONBLOCK;
 /** Opens a local file for the time of its upload. @throws UploadError `source-unreadable`, `source-changed`. */
 async function openLocalSource(file, readers) {
     const doing = `read ${file.local}`;
     try {
-        const handle = await (0,external_node_fs_promises_namespaceObject.open)(file.local, READ);
+        const handle = await (0,external_node_fs_promises_namespaceObject.open)(file.local, local_source_READ);
         try {
             const opened = await handle.stat({ bigint: true });
             if (!opened.isFile())
@@ -79418,1538 +80989,6 @@ function local_source_isMissing(error) {
 }
 function local_source_bytes(count) {
     return `${count.toLocaleString('en-US')} bytes`;
-}
-
-;// CONCATENATED MODULE: ./lib/adapters/sftp/server-text.js
-const MAX_LENGTH = 300;
-/**
- * What a server said, for a message of ours: one line of at most 300 characters. It may hold anything, and the lines of
- * our messages are ours.
- */
-function serverText(text) {
-    const line = text.replace(/\s+/g, ' ').trim();
-    return line.length > MAX_LENGTH ? `${line.slice(0, MAX_LENGTH)}…` : line;
-}
-
-;// CONCATENATED MODULE: ./lib/adapters/sftp/broken-by.js
-
-/** ssh2 names what a packet would be as long as, for lack of a check of what it is (lib/protocol/SFTP.js, push). */
-const PACKET_LENGTH = /^Packet length (\d+) exceeds/;
-/**
- * Why a connection is over, in words. Text where a packet belongs comes from programs that a login starts: its first
- * four characters are taken for a length.
- */
-function brokenBy(failure) {
-    const length = Number(PACKET_LENGTH.exec(failure.message)?.[1]);
-    const start = Number.isNaN(length) ? '' : writeLength(length);
-    if (/^[\t\n\r\x20-\x7e]{4}$/.test(start)) {
-        return `the server sends text where SFTP belongs, beginning with ${JSON.stringify(start)}; what a login starts there (.bashrc, .profile, a banner script) must print nothing`;
-    }
-    // What ssh2 stumbles over while it reads.
-    if (failure instanceof TypeError || failure instanceof RangeError)
-        return 'the server sends what is not SFTP';
-    return serverText(failure.message);
-}
-function writeLength(length) {
-    const bytes = Buffer.alloc(4);
-    bytes.writeUInt32BE(length);
-    return bytes.toString('latin1');
-}
-
-;// CONCATENATED MODULE: ./lib/adapters/sftp/connection-errors.js
-
-
-
-const FIREWALL = 'check that its firewall lets this runner in';
-const LIMITS = 'Servers do that at their limit of logins at once (MaxStartups), or to an address that they banned (fail2ban).';
-/** What went wrong before the login was done; without an error the server hung up. */
-function connectionError(error, progress, login) {
-    return tell(progress.place, whyNotConnected(error, progress, login), error);
-}
-/** How the server refuses SFTP after the login. */
-function sftpError(error, place) {
-    return tell(place, whyNoSftp(error, place), error);
-}
-/** The connection ended after the login, before it was of use; without an error the server hung up. */
-function endError(error, place) {
-    return tell(place, whyEnded(error), error);
-}
-/** Why the jump host, at `place`, does not connect to the server. */
-function forwardError(error, place, target) {
-    return tell(place, whyNotForwarded(error, place, target), error);
-}
-/** Nothing came of it in time. */
-function timeoutError(progress, seconds) {
-    return tell(progress.place, whySlow(progress, seconds), undefined);
-}
-function tell({ doing }, [code, seen, ...help], cause) {
-    const text = [`${doing}: ${seen}`, ...help].join('\n');
-    return new UploadError(code, text, cause === undefined ? undefined : { cause });
-}
-function whyNotConnected(error, progress, login) {
-    const { place, stage } = progress;
-    if (error === undefined)
-        return stage === 'greeting' ? droppedAtOnce(progress) : droppedInLogin();
-    switch (error.level) {
-        case 'client-authentication':
-            return whyRefused(place, login);
-        case 'agent':
-            return [
-                'login',
-                `the agent does not sign: ${serverText(error.message)}`,
-                'It holds the key, and did not answer when it was asked to use it: it ended, or wants somebody to confirm.',
-                'Start it in an earlier step of the same job, or give the private key as the input key.'
-            ];
-        case 'handshake':
-            return whyNoAlgorithm(error, place);
-        case 'protocol':
-            return error.message.includes('before handshake') ? droppedAtOnce(progress) : notSsh(error, progress);
-        case 'client-timeout':
-            return ['connection-lost', serverText(error.message)];
-        default:
-            // SSH_DISCONNECT_NO_MORE_AUTH_METHODS_AVAILABLE is 14, too many tries end with 2 (RFC 4253, section 11.1).
-            return error.code === 2 && /auth/i.test(error.message) ? tooManyTries(login) : whyNoSocket(error, place);
-    }
-}
-function droppedAtOnce({ foreign, place }) {
-    if (foreign !== undefined)
-        return answersOtherwise(foreign, place);
-    return [
-        'connection-lost',
-        'the server closed the connection before it named itself',
-        LIMITS,
-        `Lower the input connections, wait, and ${FIREWALL}.`
-    ];
-}
-function droppedInLogin() {
-    return [
-        'connection-lost',
-        'the server closed the connection before the login was done',
-        LIMITS,
-        'When it stays so, the log of the server (journalctl -u ssh) says why.'
-    ];
-}
-function notSsh(error, { foreign, place }) {
-    if (foreign !== undefined)
-        return answersOtherwise(foreign, place);
-    return [
-        'protocol',
-        serverText(error.message),
-        'Server and client do not understand each other.',
-        'Check that an SSH server is at this host and port; RUNNER_DEBUG=1 shows the dialogue.'
-    ];
-}
-function answersOtherwise(foreign, { prefix }) {
-    const isFtp = /ftp/i.test(foreign);
-    return [
-        'protocol',
-        `it answers "${foreign}", which is not SSH`,
-        isFtp ? 'That is FTP, another protocol than SFTP.' : 'Another service has this port.',
-        `Check the input ${prefix}${prefix === '' ? 'port' : 'host'}: SFTP is on the port of SSH, mostly 22.`
-    ];
-}
-function whyNoAlgorithm({ message }, place) {
-    const missing = serverText(message).replace(/^Handshake failed: /, '');
-    if (message.includes('host key format')) {
-        return [
-            'host-key',
-            `${missing}: the server has no host key of the types that are pinned`,
-            'Either it lost or replaced that key, or its only one is RSA with SHA-1, as old servers have.',
-            `ssh-keyscan ${place.host} lists its keys: compare them with the server's own, then put their lines into ${place.prefix}known-hosts.`,
-            'For an old server set legacy-algorithms: true.'
-        ];
-    }
-    if (message.includes('no matching')) {
-        return [
-            'protocol',
-            `${missing}: server and client have none in common`,
-            'Old servers offer only what is no longer safe.',
-            'Update the server; until then set legacy-algorithms: true. RUNNER_DEBUG=1 shows what it offers.'
-        ];
-    }
-    return [
-        'protocol',
-        serverText(message),
-        'The connection could not be made safe.',
-        'Check that an SSH server is at this host and port; RUNNER_DEBUG=1 shows the dialogue.'
-    ];
-}
-function whyRefused(place, login) {
-    const { username, prefix } = place;
-    const { offered, isPartial } = login;
-    const tried = [...login.tried].join(' and with ') || 'what is given';
-    const takes = offered === undefined ? '' : `; it takes ${offered.join(', ') || 'nothing'}`;
-    if (isPartial) {
-        return [
-            'login',
-            `the server accepts ${username} with ${tried}, and wants another proof besides${takes}`,
-            'Its AuthenticationMethods asks for two.',
-            `Give both the inputs ${prefix}key and ${prefix}password, or use an account that one is enough for.`
-        ];
-    }
-    return ['login', `the server refuses ${username} with ${tried}${takes}`, ...loginHelp(place, login)];
-}
-function loginHelp({ username, prefix }, { tried, offered }) {
-    const takes = (...names) => offered === undefined || names.some(name => offered.includes(name));
-    const takesPassword = takes('password', 'keyboard-interactive');
-    const triedKey = [...tried].some(means => means !== 'the password');
-    if (triedKey && takes('publickey')) {
-        return [
-            `The public half of the key must be in the server's authorized_keys of ${username}, in a directory that only ${username} can write to.`,
-            'On the server, ssh-keygen -lf ~/.ssh/authorized_keys shows the fingerprints that are in, and journalctl -u ssh why it refused.'
-        ];
-    }
-    if (triedKey) {
-        return [
-            `The server takes no key from ${username}.`,
-            takesPassword
-                ? `Give the input ${prefix}password, or have PubkeyAuthentication allowed for ${username}.`
-                : `Ask the server's owner how ${username} is to log in.`
-        ];
-    }
-    if (takesPassword) {
-        return [
-            'The name or the password is wrong, or this user may not log in with a password.',
-            `Check the inputs username and ${prefix}password; for a key, the input ${prefix}key.`
-        ];
-    }
-    return [
-        `The server takes no password from ${username}.`,
-        `Give a private key as the input ${prefix}key, its public half in the server's authorized_keys of ${username}.`
-    ];
-}
-function tooManyTries(login) {
-    return [
-        'login',
-        `the server ended the login after too many tries, with ${[...login.tried].join(' and with ')}`,
-        'Each key of an agent counts as one, and six are the usual limit (MaxAuthTries).',
-        'Leave only the right key in the agent, or give it as the input key.'
-    ];
-}
-function whyNoSocket(error, { host, prefix }) {
-    // What ssh2 stumbles over while it reads.
-    if (error instanceof TypeError || error instanceof RangeError) {
-        return [
-            'protocol',
-            'the server sends what is not SSH',
-            'Server and client do not understand each other.',
-            'Check that an SSH server is at this host and port; RUNNER_DEBUG=1 shows the dialogue.'
-        ];
-    }
-    const seen = readable(error);
-    const address = prefix === '' ? 'the inputs host and port' : 'the input jump-host';
-    switch (systemCode(error)) {
-        case 'ENOTFOUND':
-            return [
-                'unknown-host',
-                `the name ${host} is not known`,
-                'It is misspelled, or known only inside another network.',
-                `Check the input ${prefix}host. A name of an inner network needs a runner in there, or a jump-host.`
-            ];
-        case 'EAI_AGAIN':
-            return [
-                'unreachable',
-                `the name ${host} could not be looked up (EAI_AGAIN)`,
-                'The name server of this machine did not answer.',
-                "Run the job again; when it stays so, check the runner's network."
-            ];
-        case 'ECONNREFUSED':
-            return [
-                'unreachable',
-                seen,
-                'The machine is there, and nothing listens on this port, or a firewall says no.',
-                `Check ${address}, that the SSH server runs, and ${FIREWALL}.`
-            ];
-        case 'EHOSTUNREACH':
-        case 'ENETUNREACH':
-            return [
-                'unreachable',
-                seen,
-                "There is no way from this machine to the address. GitHub's own runners have no IPv6.",
-                'Give a name with an IPv4 address, or use a runner in that network, or a jump-host.'
-            ];
-        case 'ETIMEDOUT':
-            return ['unreachable', seen, ...unansweredHelp(address)];
-        default:
-            return ['connection-lost', seen];
-    }
-}
-function unansweredHelp(address) {
-    return [
-        'A firewall drops what this runner sends, or the machine is off.',
-        `Check ${address}, and ${FIREWALL}: the addresses of GitHub's own runners change all the time.`
-    ];
-}
-function whySlow({ place, stage, foreign }, seconds) {
-    const address = place.prefix === '' ? 'the inputs host and port' : 'the input jump-host';
-    switch (stage) {
-        case 'reaching':
-            return ['unreachable', `no answer within ${seconds} s`, ...unansweredHelp(address)];
-        case 'greeting':
-            if (foreign !== undefined)
-                return answersOtherwise(foreign, place);
-            return [
-                'unreachable',
-                `connected, but no SSH server named itself within ${seconds} s`,
-                'The server is overloaded, or another service has this port.',
-                `Check ${address}; for a slow server raise connect-timeout.`
-            ];
-        case 'logging-in':
-            return [
-                'unreachable',
-                `the server named itself, but no login within ${seconds} s`,
-                'The server, or what it asks about users (a directory service, DNS), is slow.',
-                'Raise connect-timeout, or ask the owner of the server.'
-            ];
-        case 'opening':
-            return [
-                'unreachable',
-                `logged in, but no answer within ${seconds} s`,
-                'The program that should serve files does not answer.',
-                "Raise connect-timeout, or ask the owner of the server to look at the account's sftp subsystem."
-            ];
-    }
-}
-function whyEnded(error) {
-    if (error !== undefined && breaksRules(error)) {
-        return [
-            'protocol',
-            `logged in, then ${brokenBy(error)}`,
-            'Server and client do not understand each other.',
-            'RUNNER_DEBUG=1 shows the dialogue; the log of the server may say more.'
-        ];
-    }
-    return [
-        'connection-lost',
-        `logged in, then ${error === undefined ? 'the server closed the connection' : brokenBy(error)}`,
-        'The line was cut, or the account is not set up: a ChrootDirectory must belong to root, and only root may write to it.',
-        'When it stays so, the log of the server (journalctl -u ssh) says why.'
-    ];
-}
-/** What ssh2 stumbles over while it reads has no level. */
-function breaksRules(error) {
-    const isOdd = error instanceof TypeError || error instanceof RangeError;
-    return isOdd || error.level === 'protocol' || error.level === 'sftp-protocol';
-}
-function whyNoSftp(error, { username }) {
-    if (error.message.includes('Packet length')) {
-        return [
-            'protocol',
-            `${username} gets text where SFTP should begin: ${brokenBy(error)}`,
-            "The account's shell prints something, as nologin and profiles with echo do.",
-            'On the server: Subsystem sftp internal-sftp and ForceCommand internal-sftp need no shell; or silence the profile.'
-        ];
-    }
-    if (error.message.startsWith('(SSH) Channel open failure')) {
-        return [
-            'protocol',
-            `logged in, but the server opens no session (${serverText(error.message)})`,
-            'The account may only forward connections, or has too many sessions already (MaxSessions).',
-            "Ask the server's owner to allow sessions for this account; a lower input connections may help."
-        ];
-    }
-    return [
-        'protocol',
-        `logged in, but SFTP does not start (${serverText(error.message)})`,
-        'The server has no sftp subsystem, or this account may not use it. SCP, FTP and a shell are other things.',
-        'On the server: "Subsystem sftp internal-sftp" in sshd_config; managed ones have a switch for SFTP.'
-    ];
-}
-function whyNotForwarded(error, { prefix }, target) {
-    // SSH_OPEN_ADMINISTRATIVELY_PROHIBITED (RFC 4254, section 5.1).
-    if (error.reason === 1) {
-        return [
-            'protocol',
-            `it may not connect this user to ${target} (${serverText(error.message)})`,
-            'The jump host forbids it: AllowTcpForwarding no, PermitOpen, or "restrict" in authorized_keys.',
-            `Have port forwarding to ${target} allowed there, or take another ${prefix}host.`
-        ];
-    }
-    return [
-        'unreachable',
-        `logged in there, but from there ${target} is not reached (${serverText(error.message)})`,
-        'The name or address is looked up on the jump host, and the connection begins there.',
-        'Check the inputs host and port as seen from the jump host, and that the server lets the jump host in.'
-    ];
-}
-function systemCode(error) {
-    if (error instanceof AggregateError) {
-        const codes = error.errors.map(inner => inner.code);
-        // Of several addresses one may have no way to it; another one tells more.
-        return codes.find(code => code !== 'ENETUNREACH' && code !== 'EHOSTUNREACH') ?? codes[0];
-    }
-    return error.code;
-}
-/** An AggregateError of several addresses has no message of its own. */
-function readable(error) {
-    if (error.message !== '')
-        return serverText(error.message);
-    return error instanceof AggregateError
-        ? error.errors.map(inner => serverText(inner.message)).join('; ')
-        : error.name;
-}
-
-;// CONCATENATED MODULE: ./lib/adapters/sftp/hop.js
-function hop_placeOf({ host, port, username }, jump) {
-    const through = jump === undefined ? '' : ` through jump host ${jump.host}`;
-    return { doing: `connect to ${host} port ${port}${through}`, host, username, prefix: '' };
-}
-function jumpPlaceOf({ host, port, username }) {
-    return { doing: `connect to jump host ${host} port ${port}`, host, username, prefix: 'jump-' };
-}
-
-// EXTERNAL MODULE: external "node:stream"
-var external_node_stream_ = __nccwpck_require__(7075);
-;// CONCATENATED MODULE: ./lib/adapters/sftp/coalesce-writes.js
-/**
- * Makes a socket send everything that is written in one turn of the event loop with one system call. ssh2 writes each
- * SSH packet in three parts (length, body, tag), which without Nagle's algorithm would be three segments, two of them
- * of a few bytes.
- */
-function coalesceWrites(socket) {
-    const write = socket.write.bind(socket);
-    const coalesced = (...written) => {
-        if (socket.writableCorked === 0) {
-            socket.cork();
-            process.nextTick(() => socket.uncork());
-        }
-        return write(...written);
-    };
-    socket.write = coalesced;
-}
-
-;// CONCATENATED MODULE: ./lib/adapters/sftp/jump-stream.js
-
-
-/** How long a jump host may take to say goodbye. */
-const GOODBYE_MS = 200;
-/**
- * A TCP connection from a jump host to the server, as a socket: it ends with its SSH connection, and takes that along
- * when it ends. What is written in one turn of the event loop goes to the jump host in one piece.
- */
-class JumpStream extends external_node_stream_.Duplex {
-    channel;
-    client;
-    socket;
-    jump;
-    constructor(channel, client, socket, 
-    /** For the reason of an end: `jump host bastion.example.com port 22`. */
-    jump) {
-        super({ allowHalfOpen: false });
-        this.channel = channel;
-        this.client = client;
-        this.socket = socket;
-        this.jump = jump;
-        coalesceWrites(this);
-        channel.on('data', (bytes) => {
-            if (!this.push(bytes))
-                channel.pause();
-        });
-        channel.on('end', () => this.push(null));
-        channel.on('close', () => this.destroy());
-        let failure;
-        client.on('error', error => (failure ??= error));
-        client.on('close', () => {
-            this.destroy(new Error(`${jump}: ${failure?.message ?? 'it closed the connection'}`));
-        });
-    }
-    _read() {
-        this.channel.resume();
-    }
-    _write(bytes, _encoding, done) {
-        this.channel.write(bytes, done);
-    }
-    _writev(parts, done) {
-        this.channel.write(Buffer.concat(parts.map(({ chunk }) => chunk)), done);
-    }
-    _final(done) {
-        this.channel.end();
-        setTimeout(() => this.destroy(), GOODBYE_MS).unref();
-        done();
-    }
-    _destroy(error, done) {
-        this.client.end();
-        setTimeout(() => this.socket.destroy(), GOODBYE_MS).unref();
-        done(error);
-    }
-}
-
-;// CONCATENATED MODULE: ./lib/adapters/sftp/least-packet.js
-/** Servers have to take 32,768 bytes (RFC 4253, section 6.1). */
-const LEAST_PACKET = 1024;
-/**
- * Ends a connection whose server takes next to nothing in one packet: ssh2 would write packets for ever where that is
- * 0 bytes, and a packet for each byte where it is 1.
- */
-function refuseTinyPackets(client) {
-    const handlers = client._protocol?._handlers;
-    if (handlers === undefined)
-        return;
-    const confirm = handlers.CHANNEL_OPEN_CONFIRMATION;
-    handlers.CHANNEL_OPEN_CONFIRMATION = (protocol, info) => {
-        if (info.packetSize >= LEAST_PACKET) {
-            confirm(protocol, info);
-            return;
-        }
-        const least = `must take packets of at least ${LEAST_PACKET} bytes`;
-        const error = new Error(`the server ${least}, and takes ${info.packetSize}`);
-        client.emit('error', Object.assign(error, { level: 'protocol' }));
-        client.destroy();
-    };
-}
-
-;// CONCATENATED MODULE: ./lib/adapters/sftp/algorithms.js
-/** As ssh2 has it (lib/protocol/constants.js). */
-const KEX = [
-    'curve25519-sha256@libssh.org',
-    'curve25519-sha256',
-    'ecdh-sha2-nistp256',
-    'ecdh-sha2-nistp384',
-    'ecdh-sha2-nistp521',
-    'diffie-hellman-group-exchange-sha256',
-    'diffie-hellman-group14-sha256',
-    'diffie-hellman-group15-sha512',
-    'diffie-hellman-group16-sha512',
-    'diffie-hellman-group17-sha512',
-    'diffie-hellman-group18-sha512'
-];
-/** AES-GCM first: authenticated in one pass, and in hardware nearly everywhere. */
-const CIPHERS = [
-    'aes128-gcm@openssh.com',
-    'aes256-gcm@openssh.com',
-    'chacha20-poly1305@openssh.com',
-    'aes128-ctr',
-    'aes192-ctr',
-    'aes256-ctr'
-];
-const HOST_KEYS = [
-    'ssh-ed25519',
-    'ecdsa-sha2-nistp256',
-    'ecdsa-sha2-nistp384',
-    'ecdsa-sha2-nistp521',
-    'rsa-sha2-512',
-    'rsa-sha2-256'
-];
-/** What OpenSSH no longer offers by itself: SHA-1 for the key exchange (since 8.2) and CBC (since 7.6). */
-const LEGACY_KEX = [
-    'diffie-hellman-group-exchange-sha1',
-    'diffie-hellman-group14-sha1',
-    'diffie-hellman-group1-sha1'
-];
-const LEGACY_CIPHERS = ['aes256-cbc', 'aes192-cbc', 'aes128-cbc', '3des-cbc'];
-/** An RSA host key that signs with SHA-1 (not offered by OpenSSH since 8.8). */
-const LEGACY_HOST_KEY = 'ssh-rsa';
-/**
- * What is offered to a server, most wanted first. `pinned` are the types of host key that are known of it; those of old
- * servers are offered only when asked for, and last.
- */
-function offeredAlgorithms(pinned, legacy) {
-    const hostKeys = pinned ?? [...HOST_KEYS, LEGACY_HOST_KEY];
-    return legacy
-        ? { kex: [...KEX, ...LEGACY_KEX], cipher: [...CIPHERS, ...LEGACY_CIPHERS], serverHostKey: [...hostKeys] }
-        : { kex: KEX, cipher: CIPHERS, serverHostKey: hostKeys.filter(name => name !== LEGACY_HOST_KEY) };
-}
-
-;// CONCATENATED MODULE: ./lib/adapters/sftp/authentication.js
-/** One login: tries the methods that can work, best first, and remembers what the server says to them. */
-class Authentication {
-    mayLogIn;
-    /** What has been tried, in words. */
-    tried = new Set();
-    /** The methods that the server takes, by its last refusal that names them. */
-    offered;
-    /** The server accepted one method, and wants another one besides. */
-    isPartial = false;
-    left;
-    /** No method is tried before `mayLogIn`. */
-    constructor(means, mayLogIn) {
-        this.mayLogIn = mayLogIn;
-        this.left = methodsOf(means);
-    }
-    /** For ssh2's `authHandler`. A method that the server does not take costs a round trip and counts as a failure. */
-    next = (offered, isPartial, proceed) => {
-        if (offered !== null) {
-            this.offered = offered;
-            this.isPartial ||= isPartial === true;
-        }
-        const at = this.left.findIndex(({ protocolName }) => this.offered?.includes(protocolName) ?? true);
-        const [method] = at < 0 ? [] : this.left.splice(at, 1);
-        if (method !== undefined)
-            this.tried.add(method.means);
-        // `false` ends the login; the types do not know it.
-        const answer = method?.type ?? false;
-        if (this.mayLogIn === undefined)
-            proceed(answer);
-        else
-            void this.mayLogIn.then(() => proceed(answer));
-    };
-}
-function methodsOf({ key, agent, password }) {
-    const methods = [];
-    if (key !== undefined) {
-        const means = `the ${key.type} key ${key.fingerprint}`;
-        methods.push({ type: 'publickey', protocolName: 'publickey', means });
-    }
-    if (agent !== undefined) {
-        const means = `the agent's ${describeKeys(agent)}`;
-        methods.push({ type: 'agent', protocolName: 'publickey', means });
-    }
-    if (password !== undefined) {
-        const means = 'the password';
-        methods.push({ type: 'password', protocolName: 'password', means });
-        methods.push({ type: 'keyboard-interactive', protocolName: 'keyboard-interactive', means });
-    }
-    return methods;
-}
-function describeKeys({ keys }) {
-    const named = keys.slice(0, 3).map(({ type, fingerprint }) => `${type} ${fingerprint}`);
-    const more = keys.length - named.length;
-    return `${keys.length === 1 ? 'key' : `${keys.length} keys`} ${[...named, ...(more > 0 ? [`${more} more`] : [])].join(', ')}`;
-}
-
-;// CONCATENATED MODULE: ./lib/adapters/sftp/gcm-key.js
-
-/**
- * Gives ssh2's AES-GCM cipher its key as a KeyObject. ssh2 makes a cipher for every packet, and from a Buffer Node 24
- * makes a key for each of them: 19 µs for a packet of 32 KiB instead of 9. Called after every key exchange; does nothing
- * where ssh2 has another cipher or looks different.
- */
-function useKeyObject(client) {
-    const cipher = client._protocol?._cipher;
-    if (cipher?._encSSLName?.endsWith('-gcm') !== true || !Buffer.isBuffer(cipher._encKey))
-        return;
-    cipher._encKey = (0,external_node_crypto_.createSecretKey)(cipher._encKey);
-}
-
-;// CONCATENATED MODULE: ./lib/adapters/sftp/save-round-trips.js
-/** SSH_MSG_IGNORE with no data (RFC 4253, section 11.2). */
-const IGNORE = [2, 0, 0, 0, 0];
-/**
- * Makes ssh2 send what it can send without waiting for an answer that changes nothing; to be called after
- * `client.connect`. Three round trips less until the first request, of eleven. Each step is within the protocol, and
- * is left out where ssh2 looks different.
- */
-function saveRoundTrips(client) {
-    const { _protocol: protocol } = client;
-    if (protocol === undefined)
-        return;
-    logInBehindServiceRequest(protocol);
-    askForNoHostKeys(protocol);
-    signAtOnce(protocol);
-    beReadyBeforeLimits(client, protocol);
-}
-/**
- * The login follows the request for the service that takes it: servers that say which signatures they take (RFC 8308)
- * do so right after the key exchange, and then nothing is missing for the login.
- */
-function logInBehindServiceRequest({ _handlers: handlers }) {
-    const { EXT_INFO: extInfo, SERVICE_ACCEPT: accept } = handlers;
-    if (extInfo === undefined || accept === undefined)
-        return;
-    let isAccepted = false;
-    handlers.SERVICE_ACCEPT = (protocol, ...values) => {
-        if (isAccepted)
-            acknowledge(protocol);
-        else
-            accept(protocol, ...values);
-        isAccepted = true;
-    };
-    handlers.EXT_INFO = (protocol, ...values) => {
-        extInfo(protocol, ...values);
-        if (isAccepted)
-            return;
-        isAccepted = true;
-        accept(protocol, 'ssh-userauth');
-    };
-}
-/**
- * Servers use Nagle's algorithm until a session runs: a short answer waits until the one before it is acknowledged,
- * and where there is nothing else to send, the system puts that off by 40 ms.
- */
-function acknowledge({ _packetRW: { write }, _cipher: cipher }) {
-    const start = write.allocStart;
-    const packet = write.alloc(IGNORE.length);
-    packet.set(IGNORE, start);
-    cipher.encrypt(write.finalize(packet));
-}
-/** ssh2 has the server prove all its host keys, for nobody. */
-function askForNoHostKeys({ _handlers: handlers }) {
-    const { GLOBAL_REQUEST: request } = handlers;
-    if (request === undefined)
-        return;
-    handlers.GLOBAL_REQUEST = (protocol, ...values) => {
-        const [name, wantsReply] = values;
-        if (name !== 'hostkeys-00@openssh.com')
-            request(protocol, ...values);
-        else if (wantsReply)
-            protocol.requestSuccess();
-        else
-            acknowledge(protocol);
-    };
-}
-/** RFC 4252, section 7: asking whether a key would do is for those who have to be asked for a passphrase. */
-function signAtOnce(protocol) {
-    const ask = protocol.authPK.bind(protocol);
-    protocol.authPK = (username, key, algorithm, sign) => {
-        const { USERAUTH_PK_OK: signAndSend } = protocol._handlers;
-        if (sign === undefined && key.isPrivateKey?.() === true && signAndSend !== undefined)
-            signAndSend(protocol);
-        else
-            ask(username, key, algorithm, sign);
-    };
-}
-/** The server's limits are needed for the first write only: `Capabilities` go by what is legal everywhere until then. */
-function beReadyBeforeLimits(client, { _handlers: handlers }) {
-    const { CHANNEL_OPEN_CONFIRMATION: confirm } = handlers;
-    if (confirm === undefined)
-        return;
-    handlers.CHANNEL_OPEN_CONFIRMATION = (protocol, ...values) => {
-        confirm(protocol, ...values);
-        const [{ recipient }] = values;
-        const sftp = client._chanMgr?.get(recipient);
-        if (!isSftp(sftp))
-            return;
-        let extensions = sftp._extensions;
-        // Set when the server's version has come, before its limits are asked for.
-        Object.defineProperty(sftp, '_extensions', {
-            get: () => extensions,
-            set: value => {
-                extensions = value;
-                queueMicrotask(() => sftp.emit('ready'));
-            }
-        });
-    };
-}
-function isSftp(channel) {
-    return typeof channel === 'object' && channel !== null && '_extensions' in channel;
-}
-
-;// CONCATENATED MODULE: ./lib/adapters/sftp/log-in.js
-
-
-
-
-
-
-
-/** Keepalives that may stay without an answer. */
-const KEEPALIVES_UNANSWERED = 3;
-/** Longer first lines of a service that is not SSH are cut. */
-const FOREIGN_LINE = 80;
-/**
- * Speaks SSH over a stream: proves the host's key, then logs in, in this order. `client` is of use when it resolves.
- *
- * @throws UploadError `unknown-host`, `unreachable`, `host-key`, `login`, `protocol`, `connection-lost`.
- */
-async function logIn(client, stream, hop, progress, settings, { onReached, onLoggedIn, mayLogIn }) {
-    const { username, key, agent, password, hostKeys } = hop;
-    const { legacyAlgorithms, keepaliveIntervalMs, dialogueOf } = settings;
-    const login = new Authentication(hop, mayLogIn);
-    let hostKeyRefusal;
-    const ready = new Promise((resolve, reject) => {
-        const fail = (error) => reject(hostKeyRefusal ?? connectionError(error, progress, login));
-        client.on('ready', resolve);
-        client.on('error', fail);
-        // A server that hangs up before the login raises no error.
-        client.on('close', () => fail());
-        client.on('change password', () => {
-            reject(new UploadError('login', `${progress.place.doing}: the password of ${username} has expired\nThe server takes it only to set a new one.\nLog in by hand once to change it, then update the secret; or use a key, which does not expire.`));
-        });
-    });
-    if (password !== undefined) {
-        client.on('keyboard-interactive', (_name, _instructions, _language, prompts, finish) => {
-            finish(prompts.map(() => password));
-        });
-    }
-    client.on('connect', () => (progress.stage = 'greeting'));
-    client.once('connect', () => onReached?.());
-    client.once('ready', () => onLoggedIn?.());
-    client.on('handshake', () => useKeyObject(client));
-    client.once('handshake', () => (progress.stage = 'logging-in'));
-    client.connect({
-        sock: stream,
-        username,
-        ...(key === undefined ? {} : { privateKey: key.key }),
-        ...(agent === undefined ? {} : { agent: agent.socket }),
-        ...(password === undefined ? {} : { password, tryKeyboard: true }),
-        authHandler: login.next,
-        // ssh2 takes a key for good unless the answer is exactly `false`.
-        hostVerifier: (blob) => {
-            hostKeyRefusal = hostKeys.verify(blob);
-            return hostKeyRefusal === undefined;
-        },
-        algorithms: offeredAlgorithms(hostKeys.algorithms, legacyAlgorithms),
-        readyTimeout: 0,
-        keepaliveInterval: keepaliveIntervalMs,
-        keepaliveCountMax: KEEPALIVES_UNANSWERED,
-        ...(dialogueOf === undefined ? {} : { debug: dialogueOf(progress.place.doing) })
-    });
-    saveRoundTrips(client);
-    // RFC 4253, section 4.2: a server may send lines before it names itself, so this only explains what fails.
-    stream.once('data', (bytes) => {
-        const [line = ''] = bytes.toString('latin1').split(/[\r\n]/, 1);
-        if (line.startsWith('SSH-'))
-            progress.stage = 'logging-in';
-        else
-            progress.foreign = line.slice(0, FOREIGN_LINE);
-    });
-    await ready;
-}
-
-;// CONCATENATED MODULE: ./lib/adapters/sftp/open-socket.js
-
-
-/**
- * How long an address of several is waited for before the next one is tried. Node's own 250 ms end attempts on lines
- * that are merely slow, and it does not come back to them.
- */
-const ATTEMPT_MS = 2_000;
-/**
- * Begins to connect. Of a name with several addresses, IPv6 and IPv4, one after the other is tried, and the first that
- * answers wins. `lookup` takes the place of the system's.
- */
-function openSocket(host, port, lookup) {
-    const socket = new external_node_net_.Socket();
-    // With Nagle's algorithm small requests wait for the acknowledgement of the one before: 35 times slower.
-    socket.setNoDelay(true);
-    socket.connect({
-        host,
-        port,
-        autoSelectFamily: true,
-        autoSelectFamilyAttemptTimeout: ATTEMPT_MS,
-        ...(lookup === undefined ? {} : { lookup })
-    });
-    // Not before: `connect` puts the method back that is replaced here.
-    coalesceWrites(socket);
-    return socket;
-}
-
-;// CONCATENATED MODULE: ./lib/adapters/sftp/capabilities.js
-/** Legal everywhere: a write request of this length fits into one SSH packet of the least size (RFC 4253, 6.1). */
-const CHUNK_EVERYWHERE = 31_744;
-const LONGEST_CHUNK = 261_120;
-const READ_EVERYWHERE = 32_768;
-/** The draft has servers take 32,768 bytes. With chunks of a byte each, a window would fill the memory. */
-const LEAST_LIMIT = 1024;
-const LEAST_WINDOW = 1024 * 1024;
-/** OpenSSH's channel window; four lanes with twice that come too near to 200 MiB of memory on Node 24. */
-const LARGEST_WINDOW = 2 * 1024 * 1024;
-/**
- * What a server offers, and how much it takes at once. It tells its limits (`limits@openssh.com`, PROTOCOL of OpenSSH)
- * before it answers the first request; until then, and where it tells none, what is legal everywhere goes.
- */
-class Capabilities {
-    wanted;
-    /** Bytes in flight: twice the server's channel window, within bounds. */
-    window;
-    posixRename;
-    fsync;
-    statvfs;
-    internals;
-    /** `wanted` lowers the chunk size, in bytes. */
-    constructor(sftp, wanted) {
-        this.wanted = wanted;
-        this.internals = sftp;
-        const { _extensions, outgoing } = this.internals;
-        const offers = (extension) => Object.hasOwn(_extensions, extension);
-        this.window = Math.min(Math.max(2 * (outgoing?.window ?? 0), LEAST_WINDOW), LARGEST_WINDOW);
-        this.posixRename = offers('posix-rename@openssh.com');
-        this.fsync = offers('fsync@openssh.com');
-        this.statvfs = offers('statvfs@openssh.com');
-    }
-    /** Bytes of one write request, as settings and server allow. */
-    get chunkSize() {
-        // Without limits ssh2 guesses from the server's name, and guesses wrong for a foreign sftp-server behind sshd.
-        const longest = Math.min(this.longestWrite, this.toldLimits ? LONGEST_CHUNK : CHUNK_EVERYWHERE);
-        return this.wanted === 'auto' ? longest : Math.min(this.wanted, longest);
-    }
-    /** Bytes of one write request that ssh2 still sends as one. */
-    get longestWrite() {
-        return this.internals._maxWriteLen;
-    }
-    /** Bytes of one read request. */
-    get longestRead() {
-        return this.toldLimits ? Math.min(this.internals._maxReadLen, LONGEST_CHUNK) : READ_EVERYWHERE;
-    }
-    get maxOpenFiles() {
-        const { maxOpenHandles } = this.internals;
-        return maxOpenHandles === undefined || maxOpenHandles < 1 ? Infinity : maxOpenHandles;
-    }
-    /** What the server must take and does not, in words; `undefined` while nothing is wrong. */
-    get problem() {
-        const least = Math.min(this.internals._maxWriteLen, this.internals._maxReadLen);
-        return least < LEAST_LIMIT
-            ? `the server must take requests of at least ${LEAST_LIMIT} bytes, and takes ${least}`
-            : undefined;
-    }
-    get toldLimits() {
-        return this.internals.maxOpenHandles !== undefined;
-    }
-}
-
-;// CONCATENATED MODULE: ./lib/adapters/sftp/free-space.js
-const LEAST_BLOCK = 512;
-/**
- * The free bytes that an answer tells; `undefined` where it is none to rely on. Servers over quotas and object stores
- * make the numbers up: nothing free, no blocks, more free than there is. A full disk says so itself at the first write.
- */
-function plausibleFreeBytes({ f_frsize, f_blocks, f_bavail }) {
-    const isPlausible = f_frsize >= LEAST_BLOCK && f_bavail > 0 && f_bavail <= f_blocks;
-    return isPlausible ? f_bavail * f_frsize : undefined;
-}
-
-;// CONCATENATED MODULE: ./lib/adapters/sftp/status.js
-
-
-/** SFTP version 3 status codes (draft-ietf-secsh-filexfer-02, section 7); ssh2 puts them into `error.code`. */
-const CODES = {
-    2: 'not-found',
-    3: 'permission',
-    4: 'server-failure',
-    5: 'protocol',
-    6: 'connection-lost',
-    7: 'connection-lost',
-    8: 'unsupported'
-};
-/** Servers that say more than "Failure" about a full disk or quota do so in the text. */
-const NO_SPACE = /no space|disk full|out of disk|quota/i;
-/** Turns what ssh2 reports of a request into an UploadError: "doing: what the server said". */
-function status_refusal(error, doing) {
-    const status = statusOf(error);
-    const text = serverText(error.message);
-    if (status === undefined)
-        return new UploadError('connection-lost', `${doing}: ${text}`, { cause: error });
-    const code = NO_SPACE.test(text) ? 'no-space' : (CODES[status] ?? 'server-failure');
-    return new UploadError(code, `${doing}: ${text} (SFTP status ${status})`, { cause: error });
-}
-/** The SFTP status of a refusal; `undefined` for an error that ssh2 made up itself. */
-function statusOf(error) {
-    return 'code' in error && typeof error.code === 'number' ? error.code : undefined;
-}
-/** Whether a refusal says that the end of the file was reached. */
-function isEndOfFile(error) {
-    return statusOf(error) === 1;
-}
-
-;// CONCATENATED MODULE: ./lib/adapters/sftp/list-directory.js
-
-
-/** About what all entries of a directory may take in memory. */
-const MOST_BYTES = 32 * 1024 * 1024;
-const BYTES_BESIDE_THE_NAME = 100;
-/**
- * Reads an open directory to its end.
- *
- * @throws UploadError `protocol` for an answer that is no list, and for a directory that does not end within 32 MiB.
- */
-async function listDirectory(sftp, requests, handle, doing) {
-    const entries = [];
-    let bytes = 0;
-    for (;;) {
-        const listed = await requests.ask(doing, answer => {
-            const listing = sftp;
-            listing.readdir(handle, { full: true }, (error, more) => {
-                if (error && isEndOfFile(error))
-                    answer(undefined, []);
-                else
-                    answer(error, more);
-            });
-        });
-        if (!isList(listed))
-            throw new UploadError('protocol', `${doing}: the server answers without a list`);
-        if (listed.length === 0)
-            return entries;
-        for (const { filename, attrs } of listed) {
-            bytes += 2 * filename.length + BYTES_BESIDE_THE_NAME;
-            if (filename === '.' || filename === '..')
-                continue;
-            // Some servers say 0 of everything.
-            entries.push({ name: filename, mtime: attrs.mtime === 0 ? undefined : attrs.mtime });
-        }
-        if (bytes > MOST_BYTES) {
-            throw new UploadError('protocol', `${doing}: no end after ${entries.length.toLocaleString('en-US')} entries`);
-        }
-    }
-}
-/** ssh2 hands over whatever the server answers: an OK without anything, or a name that it could not read. */
-function isList(answer) {
-    return Array.isArray(answer) && answer.every(({ filename }) => filename !== undefined);
-}
-
-;// CONCATENATED MODULE: ./lib/adapters/sftp/remote-stat.js
-
-const FILE_TYPE = 0o170000;
-const DIRECTORY = 0o040000;
-const REGULAR = 0o100000;
-const SYMLINK = 0o120000;
-/** Of the attributes that a server gives; what it leaves out counts as 0. @throws UploadError `protocol` for another answer. */
-function toRemoteStat(answer, doing) {
-    // ssh2 hands over whatever the server answers, an OK without anything included.
-    if (!isAttributes(answer))
-        throw new UploadError('protocol', `${doing}: the server answers without attributes`);
-    const { size = 0, mtime = 0, mode = 0 } = answer;
-    return { size, mtime, mode, isDirectory: (mode & FILE_TYPE) === DIRECTORY };
-}
-function isAttributes(answer) {
-    return typeof answer === 'object' && answer !== null && 'mtime' in answer;
-}
-/** By the mode that a server gives; without one nothing is known. */
-function toRemoteKind(mode = 0) {
-    switch (mode & FILE_TYPE) {
-        case REGULAR:
-            return 'file';
-        case DIRECTORY:
-            return 'directory';
-        case SYMLINK:
-            return 'symlink';
-        default:
-            return 'other';
-    }
-}
-
-;// CONCATENATED MODULE: ./lib/adapters/sftp/remote-file.js
-
-
-
-
-/** An open handle of an ssh2 session. */
-class SftpFile {
-    sftp;
-    requests;
-    capabilities;
-    path;
-    handle;
-    constructor(sftp, requests, capabilities, path, handle) {
-        this.sftp = sftp;
-        this.requests = requests;
-        this.capabilities = capabilities;
-        this.path = path;
-        this.handle = handle;
-    }
-    async write(bytes, offset) {
-        if (bytes.length > this.capabilities.longestWrite) {
-            // ssh2 would split it and send the rest only after the first answer: a cut would leave a hole.
-            throw new RangeError(`write of ${bytes.length} bytes, more than ${this.capabilities.longestWrite}`);
-        }
-        const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-        try {
-            await this.requests.ask(`write ${this.path} at ${offset}`, answer => {
-                this.sftp.write(this.handle, buffer, 0, buffer.length, offset, answer);
-            });
-        }
-        catch (error) {
-            throw await this.explain(error);
-        }
-    }
-    async read(range) {
-        const pieces = splitRange(range, this.capabilities.longestRead);
-        const parts = await Promise.all(pieces.map(piece => this.readPiece(piece)));
-        return Buffer.concat(parts);
-    }
-    async stat() {
-        const doing = `stat ${this.path}`;
-        const answered = await this.requests.ask(doing, answer => {
-            this.sftp.fstat(this.handle, answer);
-        });
-        return toRemoteStat(answered, doing);
-    }
-    async sync() {
-        if (!this.capabilities.fsync)
-            return;
-        await this.requests.ask(`sync ${this.path}`, answer => {
-            this.sftp.ext_openssh_fsync(this.handle, answer);
-        }, true);
-    }
-    async close() {
-        await this.requests.ask(`close ${this.path}`, answer => {
-            this.sftp.close(this.handle, answer);
-        }, true);
-    }
-    /** Loops over short reads, which a server may give at any time. */
-    async readPiece({ offset, length }) {
-        const buffer = Buffer.allocUnsafe(length);
-        let filled = 0;
-        while (filled < length) {
-            const bytes = await this.readOnce(buffer, filled, offset + filled);
-            if (bytes === 0)
-                break;
-            filled += bytes;
-        }
-        return buffer.subarray(0, filled);
-    }
-    readOnce(buffer, filled, position) {
-        return this.requests.ask(`read ${this.path} at ${position}`, answer => {
-            this.sftp.read(this.handle, buffer, filled, buffer.length - filled, position, (error, bytesRead) => {
-                if (error && isEndOfFile(error))
-                    answer(undefined, 0);
-                else
-                    answer(error, bytesRead);
-            });
-        });
-    }
-    /** OpenSSH says "Failure" for a full disk; its free space tells it from the rest. */
-    async explain(error) {
-        if (!(error instanceof UploadError) || error.code !== 'server-failure' || !this.capabilities.statvfs)
-            return error;
-        const space = await this.requests
-            .ask(`statvfs ${this.path}`, answer => {
-            this.sftp.ext_openssh_statvfs(this.path, answer);
-        })
-            .catch(() => undefined);
-        if (space?.f_bavail !== 0)
-            return error;
-        return new UploadError('no-space', `${error.message}; the server's disk is full`, { cause: error });
-    }
-}
-
-;// CONCATENATED MODULE: ./lib/adapters/sftp/remote-sha256.js
-const LONGEST_OUTPUT = 1024;
-/**
- * What no shell takes for more than a part of a name: whether the account's shell is a POSIX one is not known, and
- * cmd.exe, for instance, does not see quotes where others do.
- */
-const PLAIN_PATH = /^[\p{L}\p{M}\p{N} ._/:,=@+~-]+$/u;
-/**
- * SHA-256 of a file by a program on the server. `undefined` when there is no shell, no such program, no answer within
- * the time, an answer that is no digest, or a path that a shell could take for more than a path: only a digest that
- * matches proves anything.
- *
- * `absolute` is given as standard input, so that no name is taken for an option.
- */
-function remoteSha256(client, absolute, limitMs, ended) {
-    if (typeof absolute !== 'string' || !PLAIN_PATH.test(absolute))
-        return Promise.resolve(undefined);
-    const command = `sha256sum < '${absolute}' || shasum -a 256 < '${absolute}'`;
-    return new Promise(resolve => {
-        const over = new AbortController();
-        const finish = (digest) => {
-            clearTimeout(timer);
-            over.abort();
-            resolve(digest);
-        };
-        const timer = setTimeout(finish, limitMs);
-        void ended.then(() => finish());
-        client.exec(command, (error, channel) => {
-            if (error) {
-                finish();
-                return;
-            }
-            if (over.signal.aborted)
-                channel.close();
-            over.signal.addEventListener('abort', () => channel.close());
-            let output = '';
-            channel.setEncoding('utf8');
-            channel.on('data', (text) => {
-                output += text;
-                if (output.length > LONGEST_OUTPUT)
-                    finish();
-            });
-            channel.stderr.resume();
-            channel.on('error', () => finish());
-            channel.on('close', () => finish(/^([0-9a-f]{64})\b/.exec(output)?.[1]));
-            // A forced command that reads what to do would wait for it.
-            channel.end();
-        });
-    });
-}
-
-;// CONCATENATED MODULE: ./lib/adapters/sftp/requests.js
-
-
-/** How many times longer than the stall time-out a slow request may take. */
-const SLOW_FACTOR = 5;
-/**
- * The requests of one session. ssh2 settles what is in flight when a connection ends, and never settles what is asked
- * afterwards (mscdex/ssh2 #1490): here everything is refused then. Silence for longer than the stall time-out while
- * something is in flight ends the session.
- */
-class Requests {
-    stallTimeoutMs;
-    onStall;
-    asked = new Set();
-    endedWith;
-    quietSince = 0;
-    watch;
-    constructor(stallTimeoutMs, onStall) {
-        this.stallTimeoutMs = stallTimeoutMs;
-        this.onStall = onStall;
-        this.watch = setInterval(() => this.endIfStalled(), Math.min(1000, stallTimeoutMs / 4)).unref();
-    }
-    /** @throws UploadError the server's refusal, `connection-lost`, or `stalled`. */
-    ask(doing, request, slow = false) {
-        return new Promise((resolve, reject) => {
-            if (this.endedWith !== undefined) {
-                reject(new UploadError(this.endedWith.code, `${doing}: ${this.endedWith.message}`));
-                return;
-            }
-            const asked = { reject, slow };
-            if (this.asked.size === 0)
-                this.quietSince = performance.now();
-            this.asked.add(asked);
-            const settle = (how) => {
-                if (!this.asked.delete(asked))
-                    return;
-                this.quietSince = performance.now();
-                how();
-            };
-            try {
-                request((error, value) => {
-                    if (!error)
-                        settle(() => resolve(value));
-                    else if (statusOf(error) !== undefined)
-                        settle(() => reject(status_refusal(error, doing)));
-                    // ssh2 gives up what is in flight just before it says why: `end` knows more.
-                    else
-                        setImmediate(() => settle(() => reject(status_refusal(error, doing))));
-                });
-            }
-            catch (error) {
-                settle(() => reject(toUploadError(error, 'protocol', doing)));
-            }
-        });
-    }
-    /** Refuses everything that is in flight and all that is asked later. */
-    end(error) {
-        if (this.endedWith !== undefined)
-            return;
-        this.endedWith = error;
-        clearInterval(this.watch);
-        for (const { reject } of this.asked)
-            reject(error);
-        this.asked.clear();
-    }
-    endIfStalled() {
-        if (this.asked.size === 0)
-            return;
-        const isSlow = [...this.asked].some(({ slow }) => slow);
-        const limitMs = this.stallTimeoutMs * (isSlow ? SLOW_FACTOR : 1);
-        const quietMs = performance.now() - this.quietSince;
-        if (quietMs <= limitMs)
-            return;
-        this.onStall(new UploadError('stalled', `the server has been silent for ${Math.round(quietMs / 1000)} s`));
-    }
-}
-
-;// CONCATENATED MODULE: ./lib/adapters/sftp/session.js
-
-
-
-
-
-
-
-
-
-/** Open flags of SFTP version 3 (draft-ietf-secsh-filexfer-02, section 6.3). */
-const session_READ = 0x01;
-const WRITE = 0x02;
-const CREATE_EMPTY = WRITE | 0x08 | 0x10;
-/** Section 3 of the same draft. */
-const LONGEST_HANDLE = 256;
-/** Bytes a second that a program on the server hashes at least; a slower one is not waited for. */
-const SLOWEST_DIGEST = 4 * 1024 * 1024;
-/** One SFTP session over ssh2, with promises for callbacks. */
-class SftpSession {
-    client;
-    sftp;
-    ended;
-    stallTimeoutMs;
-    capabilities;
-    requests;
-    settleEnded = () => undefined;
-    constructor(client, sftp, { host, port, chunkSize, stallTimeoutMs }) {
-        this.client = client;
-        this.sftp = sftp;
-        this.capabilities = new Capabilities(sftp, chunkSize);
-        this.stallTimeoutMs = stallTimeoutMs;
-        this.ended = new Promise(resolve => (this.settleEnded = resolve));
-        this.requests = new Requests(stallTimeoutMs, error => this.end(error));
-        const lost = (failure) => {
-            const reason = failure === undefined ? 'the server closed it' : brokenBy(failure);
-            const text = `connection to ${host} port ${port}: ${reason}`;
-            this.end(new UploadError('connection-lost', text, { cause: failure }));
-        };
-        // A server that breaks the rules need not hang up: the first sign of an end is taken for it. Several errors can
-        // follow one failure: somebody has to listen for as long as the client lives.
-        client.on('error', lost);
-        client.on('close', () => lost());
-        sftp.on('error', lost);
-        sftp.on('end', () => lost());
-        sftp.on('close', () => lost());
-        const checkLimits = () => {
-            const { problem } = this.capabilities;
-            if (problem !== undefined)
-                this.end(new UploadError('protocol', `open SFTP on ${host}: ${problem}`));
-        };
-        // ssh2 says so once more when the limits have come.
-        sftp.on('ready', checkLimits);
-        checkLimits();
-    }
-    get chunkSize() {
-        return this.capabilities.chunkSize;
-    }
-    get window() {
-        return this.capabilities.window;
-    }
-    get maxOpenFiles() {
-        return this.capabilities.maxOpenFiles;
-    }
-    get canReplace() {
-        return this.capabilities.posixRename;
-    }
-    async stat(path) {
-        const doing = `stat ${path}`;
-        try {
-            const answered = await this.requests.ask(doing, answer => {
-                this.sftp.stat(path, answer);
-            });
-            return toRemoteStat(answered, doing);
-        }
-        catch (error) {
-            if (error instanceof UploadError && error.code === 'not-found')
-                return undefined;
-            throw error;
-        }
-    }
-    async kindOf(path) {
-        try {
-            const { mode } = await this.requests.ask(`look at ${path}`, answer => {
-                this.sftp.lstat(path, answer);
-            });
-            return toRemoteKind(mode);
-        }
-        catch (error) {
-            if (error instanceof UploadError && error.code === 'not-found')
-                return undefined;
-            throw error;
-        }
-    }
-    async list(path) {
-        const doing = `list ${path}`;
-        const handle = await this.askForHandle(doing, answer => {
-            this.sftp.opendir(path, answer);
-        });
-        try {
-            return await listDirectory(this.sftp, this.requests, handle, doing);
-        }
-        finally {
-            this.do(`close ${path}`, done => this.sftp.close(handle, done)).catch(() => undefined);
-        }
-    }
-    makeDirectory(path, mode) {
-        return this.do(`make the directory ${path}`, done => {
-            if (mode === undefined)
-                this.sftp.mkdir(path, done);
-            else
-                this.sftp.mkdir(path, { mode }, done);
-        });
-    }
-    create(path, mode) {
-        return this.open(path, CREATE_EMPTY, mode === undefined ? {} : { mode });
-    }
-    reopen(path) {
-        return this.open(path, WRITE, {});
-    }
-    openForReading(path) {
-        return this.open(path, session_READ, {});
-    }
-    replace(from, to) {
-        return this.do(`rename ${from} to ${to}`, done => this.sftp.ext_openssh_rename(from, to, done), true);
-    }
-    rename(from, to) {
-        return this.do(`rename ${from} to ${to}`, done => this.sftp.rename(from, to, done), true);
-    }
-    async remove(path) {
-        try {
-            await this.do(`remove ${path}`, done => this.sftp.unlink(path, done));
-        }
-        catch (error) {
-            if (!(error instanceof UploadError) || error.code !== 'not-found')
-                throw error;
-        }
-    }
-    removeDirectory(path) {
-        return this.do(`remove the directory ${path}`, done => this.sftp.rmdir(path, done));
-    }
-    async setAttributes(path, { mode, mtime }) {
-        const attributes = {
-            ...(mode === undefined ? {} : { mode }),
-            ...(mtime === undefined ? {} : { mtime, atime: mtime })
-        };
-        await this.do(`set attributes of ${path}`, done => this.sftp.setstat(path, attributes, done));
-    }
-    async freeBytes(directory) {
-        if (!this.capabilities.statvfs)
-            return undefined;
-        const space = await this.requests.ask(`statvfs ${directory}`, answer => {
-            this.sftp.ext_openssh_statvfs(directory, answer);
-        });
-        return plausibleFreeBytes(space);
-    }
-    async sha256(path, size) {
-        const absolute = await this.requests.ask(`resolve ${path}`, answer => {
-            this.sftp.realpath(path, answer);
-        });
-        const limitMs = this.stallTimeoutMs + (size / SLOWEST_DIGEST) * 1000;
-        return remoteSha256(this.client, absolute, limitMs, this.ended);
-    }
-    close() {
-        this.end(new UploadError('connection-lost', 'the connection is closed'));
-    }
-    async open(path, flags, attributes) {
-        const handle = await this.askForHandle(`open ${path}`, answer => {
-            this.sftp.open(path, flags, attributes, answer);
-        });
-        return new SftpFile(this.sftp, this.requests, this.capabilities, path, handle);
-    }
-    async askForHandle(doing, request) {
-        const handle = await this.requests.ask(doing, request);
-        if (Buffer.isBuffer(handle) && handle.length <= LONGEST_HANDLE)
-            return handle;
-        const found = Buffer.isBuffer(handle) ? `one of ${handle.length} bytes` : 'none';
-        const expected = `a handle of at most ${LONGEST_HANDLE} bytes`;
-        throw new UploadError('protocol', `${doing}: the server must answer with ${expected}, found ${found}`);
-    }
-    async do(doing, request, slow = false) {
-        await this.requests.ask(doing, answer => request(error => answer(error, undefined)), slow);
-    }
-    /** The lane is to know of the end before its requests fail. */
-    end(error) {
-        this.settleEnded(error);
-        queueMicrotask(() => this.requests.end(error));
-        this.client.end();
-        setTimeout(() => this.client.destroy(), 200).unref();
-    }
-}
-
-;// CONCATENATED MODULE: ./lib/adapters/sftp/connect.js
-
-
-
-
-
-
-
-
-/** How long a server may take to say goodbye. */
-const connect_GOODBYE_MS = 500;
-/**
- * Connects, through a jump host where there is one, proves each host's key before the login there, and opens an SFTP
- * session. Every session has a connection to the jump host of its own.
- *
- * @throws UploadError `unknown-host`, `unreachable`, `host-key`, `login`, `protocol`, `connection-lost`, or the
- *   signal's reason.
- */
-async function connect(settings, signal, turn = {}) {
-    signal.throwIfAborted();
-    const { jump } = settings;
-    const place = jump === undefined ? hop_placeOf(settings, undefined) : jumpPlaceOf(jump);
-    const opening = {
-        settings,
-        progress: { place, stage: 'reaching', foreign: undefined },
-        clients: [],
-        sockets: []
-    };
-    try {
-        const { client, sftp } = await within(opening, signal, openSftp(opening, turn));
-        const session = new SftpSession(client, sftp, settings);
-        // ssh2 only asks for an end; the process waits for no answer to it, which on a dark line nobody gives.
-        void session.ended.then(() => {
-            for (const socket of opening.sockets) {
-                socket.unref();
-                setTimeout(() => socket.destroy(), connect_GOODBYE_MS).unref();
-            }
-        });
-        return session;
-    }
-    catch (error) {
-        // What still fails on a client that is given up is nobody's business any more.
-        for (const client of opening.clients)
-            client.on('error', () => undefined);
-        for (const socket of opening.sockets)
-            socket.destroy();
-        throw error;
-    }
-}
-async function openSftp(opening, turn) {
-    const { settings, progress, clients } = opening;
-    const { jump, host, port } = settings;
-    const stream = jump === undefined ? openTcp(opening, host, port) : await openJump(opening, jump, turn);
-    progress.place = hop_placeOf(settings, jump);
-    const client = new lib.Client();
-    clients.push(client);
-    // At the jump host it has been its turn.
-    const turnHere = jump === undefined ? turn : { onLoggedIn: turn.onLoggedIn };
-    await logIn(client, stream, settings, progress, settings, turnHere);
-    refuseTinyPackets(client);
-    progress.stage = 'opening';
-    return { client, sftp: await startSftp(client, progress.place) };
-}
-/** Logs in to the jump host and connects to the server from there; that says how far it has come, too. */
-async function openJump(opening, jump, { onReached, mayLogIn }) {
-    const { settings, progress, clients } = opening;
-    const { place } = progress;
-    const socket = openTcp(opening, jump.host, jump.port);
-    const client = new lib.Client();
-    clients.push(client);
-    // The keepalives of the connection inside keep this one alive.
-    const jumpSettings = { ...settings, keepaliveIntervalMs: 0 };
-    await logIn(client, socket, jump, progress, jumpSettings, { onReached, mayLogIn });
-    const channel = await connect_forward(client, place, settings);
-    progress.stage = 'reaching';
-    return new JumpStream(channel, client, socket, `jump host ${jump.host} port ${jump.port}`);
-}
-function openTcp({ sockets }, host, port) {
-    const socket = openSocket(host, port);
-    sockets.push(socket);
-    return socket;
-}
-function connect_forward(client, place, { host, port }) {
-    const target = `${host} port ${port}`;
-    return new Promise((resolve, reject) => {
-        let failure;
-        client.on('error', error => (failure ??= error));
-        client.on('close', () => reject(endError(failure, place)));
-        client.forwardOut('127.0.0.1', 0, host, port, (error, channel) => {
-            if (error)
-                reject(forwardError(error, place, target));
-            else
-                resolve(channel);
-        });
-    });
-}
-function startSftp(client, place) {
-    return new Promise((resolve, reject) => {
-        // A server that breaks the rules need not hang up.
-        client.on('error', error => reject(endError(error, place)));
-        client.on('close', () => reject(endError(undefined, place)));
-        client.sftp((error, sftp) => {
-            if (error)
-                reject(sftpError(error, place));
-            else
-                resolve(sftp);
-        });
-    });
-}
-async function within({ settings, progress }, signal, work) {
-    work.catch(() => undefined);
-    const { connectTimeoutMs } = settings;
-    let cleanUp = () => undefined;
-    const stopped = new Promise((_resolve, reject) => {
-        const timer = setTimeout(() => reject(timeoutError(progress, connectTimeoutMs / 1000)), connectTimeoutMs);
-        const stop = () => reject(signal.reason);
-        signal.addEventListener('abort', stop);
-        cleanUp = () => {
-            clearTimeout(timer);
-            signal.removeEventListener('abort', stop);
-        };
-    });
-    try {
-        return await Promise.race([work, stopped]);
-    }
-    finally {
-        cleanUp();
-    }
 }
 
 ;// CONCATENATED MODULE: ./lib/core/extraneous.js
@@ -81237,11 +81276,11 @@ function serverName({ jump, ...server }) {
         .map(({ username, host, port }) => `${username}@${host}:${port}`)
         .join(' through ');
 }
-/** The same for every run of the same step, and for no other target, login or selection. */
-function stepName({ server, target, selection: { shard } }, keys, paths) {
+/** The same for every run of the same step, and for no other target, login, selection or `state-key`. */
+function stepName({ server, target, selection: { shard }, state }, keys, paths) {
     // A share keeps what it has of its state when the count of shards changes.
     const purpose = shard === undefined ? 'step' : `step, shard ${shard.index}`;
-    return keyedName(keys, purpose, serverName(server), target.remotePath, ...paths);
+    return keyedName(keys, purpose, serverName(server), target.remotePath, state.key, ...paths);
 }
 
 ;// CONCATENATED MODULE: ./lib/run/upload-files.js
@@ -81255,15 +81294,14 @@ function stepName({ server, target, selection: { shard } }, keys, paths) {
 
 
 
-
 /** Uploads over the network what lies on this disk, deletes what is no part of it where that is asked for, and tells of it; a dry run only tells. */
-async function uploadFiles(plan, { settings, login, state, temp, log, signal }) {
+async function uploadFiles(plan, { settings, connect, state, temp, log, signal }) {
     const { files } = plan;
     const last = planChecksums(files, settings, temp);
     const all = last === undefined ? files : [...files, last.file];
     const readers = new ReaderPool();
     const world = {
-        connect: (stop, turn) => connect(login.connection, stop, turn),
+        connect,
         openSource: file => openLocalSource(file, readers),
         clock: clock,
         random: Math.random,
@@ -81553,6 +81591,7 @@ function inputFlags() {
         delete: new Option('--delete', 'remove everything else below REMOTE once all files are in place'),
         'delete-limit': new Option('--delete-limit <number>', 'most files and directories that --delete may remove; with more it removes none').default('100'),
         'dry-run': new Option('--dry-run', 'show what would be uploaded and removed, and write nothing'),
+        'state-key': new Option('--state-key <text>', 'tells apart commands that would share the state of their upload').default(''),
         'checkpoint-interval': new Option('--checkpoint-interval <seconds>', 'between saves of the state; 0 saves at the end only').default('60')
     };
 }
@@ -81928,7 +81967,7 @@ function isAlive(pid) {
 
 
 
-/** The one file in a state directory, and the one path in a cache entry. */
+/** The file in a state directory, and the one path in a cache entry. */
 const META_NAME = '.upload.meta';
 const COPIED_NAME = (/* unused pure expression or super */ null && (`${META_NAME}.copied`));
 /** Far more than 100,000 files need; a larger one was not written here. */
@@ -81950,19 +81989,17 @@ async function writeMeta(directory, sealed) {
     await (0,external_node_fs_promises_namespaceObject.writeFile)(`${path}.new`, sealed, { mode: 0o600 });
     await (0,external_node_fs_promises_namespaceObject.rename)(`${path}.new`, path);
 }
-/** Notes that the cache has what was written last. */
-async function noteCopied(directory) {
-    await writeFile(join(directory, COPIED_NAME), await digestOfMeta(directory));
+/** Notes that this text is outside of the job, too. */
+async function noteCopied(directory, sealed) {
+    await writeFile(join(directory, COPIED_NAME), digestOf(sealed));
 }
-/** Whether the cache has what was written last. */
+/** Whether what was written last is outside of the job, too. */
 async function isCopied(directory) {
     const copied = await readFile(join(directory, COPIED_NAME), 'utf8').catch(() => undefined);
-    return copied !== undefined && copied === (await digestOfMeta(directory));
+    return copied !== undefined && copied === digestOf((await readMeta(directory)) ?? '');
 }
-async function digestOfMeta(directory) {
-    return createHash('sha256')
-        .update((await readMeta(directory)) ?? '')
-        .digest('hex');
+function digestOf(sealed) {
+    return createHash('sha256').update(sealed).digest('hex');
 }
 
 ;// CONCATENATED MODULE: ./lib/adapters/state/file-store.js
@@ -82001,8 +82038,9 @@ class FileStore {
     get isKept() {
         return this.isAlone && !this.troubled;
     }
-    load() {
-        return readMeta(this.settings.directory);
+    async load() {
+        const sealed = await readMeta(this.settings.directory);
+        return sealed === undefined ? [] : [sealed];
     }
     async save(sealed) {
         if (!this.isAlone)
@@ -82030,7 +82068,7 @@ function reasonOf(error) {
 ;// CONCATENATED MODULE: ./lib/adapters/state/no-store.js
 /** Keeps nothing: every run starts from zero. */
 const noStore = {
-    load: () => Promise.resolve(undefined),
+    load: () => Promise.resolve([]),
     save: () => Promise.resolve()
 };
 
@@ -82136,6 +82174,7 @@ function evidenceOf(verify, tailSize) {
 }
 
 ;// CONCATENATED MODULE: ./lib/cli/main.js
+
 
 
 
@@ -82279,7 +82318,14 @@ async function uploadAsAsked(settings, { stateDirectory, paths }, log, signal) {
     };
     const { state, isKept, close } = await openState(settings, login.secret, place, warn);
     try {
-        const report = await uploadFiles(plan, { settings, login, state, temp: (0,external_node_os_namespaceObject.tmpdir)(), log, signal });
+        const report = await uploadFiles(plan, {
+            settings,
+            connect: (stop, turn) => connect(login.connection, stop, turn),
+            state,
+            temp: (0,external_node_os_namespaceObject.tmpdir)(),
+            log,
+            signal
+        });
         return { report, error: failureOf(report), keepsState: isKept(), isDryRun: settings.isDryRun };
     }
     finally {

@@ -2,7 +2,9 @@ import * as core from '@actions/core'
 import { UploadError } from '../core/errors.js'
 import { explain } from '../core/failure-help.js'
 import type { Report } from '../core/report.js'
+import { connect } from '../adapters/sftp/connect.js'
 import { dialogues } from '../adapters/sftp/dialogue.js'
+import { SharedSessions } from '../adapters/sftp/shared-sessions.js'
 import { clock, every } from '../run/clock.js'
 import { actionIn, readSettings } from '../run/inputs.js'
 import { Log } from '../run/log.js'
@@ -14,9 +16,13 @@ import { secretsOf, type Settings } from '../run/settings.js'
 import { uploadFiles } from '../run/upload-files.js'
 import { readJob, type Job } from './job.js'
 import { outputsOf } from './outputs.js'
-import { noteState, noteTrouble } from './phases.js'
+import { noteEnd, noteState, noteTrouble } from './phases.js'
 import { openState } from './step-state.js'
 import { formatFailure, formatSummary } from './summary.js'
+
+/** After a cancel the runner waits 7.5 s, and what is in flight has had its second. */
+const HURRIED = { eachMs: 3_000, allMs: 3_000 }
+const PATIENT = { eachMs: 5_000, allMs: 10_000 }
 
 const NOTHING: Report = { results: [], elapsedMs: 0 }
 
@@ -74,7 +80,7 @@ function debug(line: string): void {
 }
 
 async function uploadStep(plan: Plan, step: Step): Promise<Uploaded> {
-  const { settings, login, job, log } = step
+  const { settings, login, job, log, signal } = step
   for (const text of risksOf(settings.server)) log.emit({ type: 'warning', text })
   if (login.secret === undefined && settings.state.store !== 'none') {
     log.emit({
@@ -82,16 +88,24 @@ async function uploadStep(plan: Plan, step: Step): Promise<Uploaded> {
       text: 'No state is kept, and a re-run starts from zero: the agent has no ed25519 or RSA key whose signature could seal it. Such a key, the input key or password keeps it.'
     })
   }
-  const { state, place, isKept } = openState(settings, login.secret, job, {
+  const sessions = new SharedSessions((stop, turn) => connect(login.connection, stop, turn))
+  const { kept, ...state } = openState({
+    settings,
+    secret: login.secret,
+    job,
+    sessions,
     isTroubled: false,
+    lastSaveLimits: () => (signal.aborted ? HURRIED : PATIENT),
+    onNotice: text => log.emit({ type: 'notice', text }),
     onTrouble: text => {
       log.emit({ type: 'warning', text })
       noteTrouble()
     }
   })
-  if (place !== undefined && !settings.isDryRun) noteState(place)
-  const report = await uploadFiles(plan, { ...step, state, temp: job.temp })
-  return { report, keepsState: isKept() }
+  if (kept !== undefined && !settings.isDryRun) noteState(kept.directory)
+  const report = await uploadFiles(plan, { ...step, connect: sessions.connect, state, temp: job.temp })
+  noteEnd()
+  return { report, keepsState: kept?.store.isKept === true }
 }
 
 async function tellResult({ report, keepsState }: Uploaded, { settings, log }: Step): Promise<void> {

@@ -1,15 +1,18 @@
 import * as core from '@actions/core'
-import type { StatePlace } from './step-state.js'
 
 /** What main leaves for post. The runner keeps it even when main is killed, so each part is left at once. */
 interface Recalled {
-  readonly place: StatePlace
-  /** The cache gave trouble, and main said so. */
+  /** The job's state directory. */
+  readonly directory: string
+  /** The state could not be kept as it should, and main said so. */
   readonly isTroubled: boolean
+  /** Main came to its end: it was not killed. */
+  readonly hasEnded: boolean
 }
 
-const PLACE = 'place'
-const TROUBLED = 'cache-troubled'
+const DIRECTORY = 'directory'
+const TROUBLED = 'troubled'
+const ENDED = 'ended'
 const MAIN_RAN = 'main-ran'
 
 /** The bundle is both main and post; from here on it is post. */
@@ -21,18 +24,25 @@ export function isPost(): boolean {
   return core.getState(MAIN_RAN) !== ''
 }
 
-export function noteState(place: StatePlace): void {
-  core.saveState(PLACE, place)
+export function noteState(directory: string): void {
+  core.saveState(DIRECTORY, directory)
 }
 
 export function noteTrouble(): void {
   core.saveState(TROUBLED, 'true')
 }
 
+export function noteEnd(): void {
+  core.saveState(ENDED, 'true')
+}
+
 /** `undefined` when main kept no state. */
 export function recallState(): Recalled | undefined {
-  const place = core.getState(PLACE)
-  if (place === '') return undefined
-  // Written by noteState in this same step.
-  return { place: JSON.parse(place) as StatePlace, isTroubled: core.getState(TROUBLED) !== '' }
+  const directory = core.getState(DIRECTORY)
+  if (directory === '') return undefined
+  return {
+    directory,
+    isTroubled: core.getState(TROUBLED) !== '',
+    hasEnded: core.getState(ENDED) !== ''
+  }
 }

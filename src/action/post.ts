@@ -1,32 +1,49 @@
 import * as core from '@actions/core'
-import { deriveStateKeys } from '../core/seal.js'
 import { closeState } from '../engine/checkpoint.js'
+import { connect } from '../adapters/sftp/connect.js'
+import { SharedSessions } from '../adapters/sftp/shared-sessions.js'
 import { isCopied, readMeta, writeMeta } from '../adapters/state/state-directory.js'
 import { actionIn, readSettings } from '../run/inputs.js'
 import { readLogin } from '../run/login.js'
 import { printable } from '../run/printable.js'
+import { readJob } from './job.js'
 import { recallState } from './phases.js'
-import { cacheStore } from './step-state.js'
+import { openState } from './step-state.js'
+
+/** Nobody waits for it: the runner gives it minutes, even after a cancel. */
+const LIMITS = { eachMs: 15_000, allMs: 30_000 }
 
 /**
- * After the job, whatever became of it: brings the state of a step that could not do so itself, because it was killed
- * or the cache did not answer, into the cache. Nothing here fails the job.
+ * After the job, whatever became of it: saves the state of a step that could not do so itself, because it was killed or
+ * nothing took it. Nothing here fails the job.
  */
 export async function post(): Promise<void> {
   try {
     const recalled = recallState()
-    if (recalled === undefined || (await isCopied(recalled.place.directory))) return
-    const { place, isTroubled } = recalled
-    const meta = await readMeta(place.directory)
-    if (meta === undefined) return
+    if (recalled === undefined) return
+    const { directory, isTroubled, hasEnded } = recalled
+    const meta = await readMeta(directory)
+    if (meta === undefined || (hasEnded && (await isCopied(directory)))) return
+
     const settings = readSettings(name => core.getInput(name), actionIn(process.env))
-    const { secret } = await readLogin(settings)
+    const { connection, secret } = await readLogin(settings)
+    const sessions = new SharedSessions(stop => connect(connection, stop))
+    const { keys, kept } = openState({
+      settings,
+      secret,
+      job: readJob(process.env),
+      sessions,
+      isTroubled,
+      lastSaveLimits: () => LIMITS,
+      onNotice: text => core.info(printable(text)),
+      onTrouble: text => core.warning(printable(text))
+    })
     // Without a secret main left no state.
-    if (secret === undefined) return
-    const ended = closeState(deriveStateKeys(secret), meta)
-    if (ended !== undefined) await writeMeta(place.directory, ended)
-    const store = cacheStore(place, { isTroubled, onTrouble: text => core.warning(printable(text)) })
-    if (await store.copyToCache()) core.info('The state of this upload is saved: a re-run continues from it.')
+    if (kept === undefined) return
+    const ended = closeState(keys, meta, Date.now())
+    if (ended !== undefined) await writeMeta(directory, ended)
+    await kept.store.copy(ended ?? meta)
+    if (kept.store.isKept) core.info('The state of this upload is saved: a re-run continues from it.')
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
     core.warning(`The state of this upload was not saved: ${printable(reason)}`)

@@ -72,6 +72,10 @@ export function inputFlags(): Readonly<Record<string, Option>> {
       'most files and directories that --delete may remove; with more it removes none'
     ).default('100'),
     'dry-run': new Option('--dry-run', 'show what would be uploaded and removed, and write nothing'),
+    'state-key': new Option(
+      '--state-key <text>',
+      'tells apart commands that would share the state of their upload'
+    ).default(''),
     'checkpoint-interval': new Option(
       '--checkpoint-interval <seconds>',
       'between saves of the state; 0 saves at the end only'

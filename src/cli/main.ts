@@ -3,6 +3,7 @@ import { homedir, tmpdir } from 'node:os'
 import { toUploadError, UploadError } from '../core/errors.js'
 import { explain } from '../core/failure-help.js'
 import { type Report, totalsOf } from '../core/report.js'
+import { connect } from '../adapters/sftp/connect.js'
 import { clock, every } from '../run/clock.js'
 import { readSettings } from '../run/inputs.js'
 import { Log } from '../run/log.js'
@@ -157,7 +158,14 @@ async function uploadAsAsked(
   }
   const { state, isKept, close } = await openState(settings, login.secret, place, warn)
   try {
-    const report = await uploadFiles(plan, { settings, login, state, temp: tmpdir(), log, signal })
+    const report = await uploadFiles(plan, {
+      settings,
+      connect: (stop, turn) => connect(login.connection, stop, turn),
+      state,
+      temp: tmpdir(),
+      log,
+      signal
+    })
     return { report, error: failureOf(report), keepsState: isKept(), isDryRun: settings.isDryRun }
   } finally {
     await close()

@@ -16,6 +16,8 @@ export interface UploadMeta {
   readonly writer: Writer
   /** The writer has ended: nothing of it is in flight any more. */
   readonly closed: boolean
+  /** Milliseconds since 1970, by the writer's clock: of two states the later one counts. */
+  readonly savedAtMs: number
   readonly records: ReadonlyMap<string, UploadRecord>
 }
 
@@ -48,14 +50,15 @@ const storedRecord = v.object({
 const storedMeta = v.object({
   writer: v.object({ run: v.string(), attempt: natural, runner: v.string() }),
   closed: v.boolean(),
+  savedAtMs: natural,
   targets: v.record(v.string(), storedRecord)
 })
 
 type StoredRecord = v.InferOutput<typeof storedRecord>
 
-export function formatUploadMeta({ writer, closed, records }: UploadMeta): string {
+export function formatUploadMeta({ writer, closed, savedAtMs, records }: UploadMeta): string {
   const targets = Object.fromEntries([...records].map(([name, record]) => [name, toStored(record)]))
-  return JSON.stringify({ writer, closed, targets })
+  return JSON.stringify({ writer, closed, savedAtMs, targets })
 }
 
 /**
@@ -64,9 +67,9 @@ export function formatUploadMeta({ writer, closed, records }: UploadMeta): strin
  * @throws Error when the text has another shape.
  */
 export function parseUploadMeta(text: string): UploadMeta {
-  const { writer, closed, targets } = v.parse(storedMeta, JSON.parse(text))
+  const { writer, closed, savedAtMs, targets } = v.parse(storedMeta, JSON.parse(text))
   const records = Object.entries(targets).map(([name, stored]) => [name, fromStored(stored)] as const)
-  return { writer, closed, records: new Map(records) }
+  return { writer, closed, savedAtMs, records: new Map(records) }
 }
 
 function toStored(record: UploadRecord): StoredRecord {

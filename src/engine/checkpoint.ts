@@ -20,28 +20,22 @@ export interface State {
 }
 
 /**
- * The records that earlier attempts left, by the keyed name of their target. Without those that cannot be trusted: a
- * state that does not open is one warning, and part files that another run may still be writing are left alone.
+ * The records that earlier attempts left, by the keyed name of their target: those that this run saved last, else those
+ * that another run did. Without those that cannot be trusted: a state that does not open is one warning, and part files
+ * that another run may still be writing are left alone.
+ *
+ * @throws UploadError as `StateStore.load` does.
  */
 export async function loadRecords(
-  { store, keys, writer }: State,
+  state: State,
   emit: Emit,
   signal: AbortSignal
-): Promise<Map<string, UploadRecord>> {
-  const sealed = await store.load(signal)
-  if (sealed === undefined) return new Map()
-  let meta: UploadMeta
-  try {
-    meta = parseUploadMeta(openSealed(keys, sealed))
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
-    emit({
-      type: 'warning',
-      text: `The saved .upload.meta does not open (${reason}); every file is looked at anew.`
-    })
-    return new Map()
-  }
-  if (writerIsGone(meta, writer)) return new Map(meta.records)
+): Promise<ReadonlyMap<string, UploadRecord>> {
+  const { store, keys, writer } = state
+  const metas = openAll(await store.load(signal), keys, emit)
+  const mine = metas.filter(({ writer: { run } }) => run === writer.run)
+  const meta = latestOf(mine) ?? latestOf(metas)
+  if (meta === undefined || writerIsGone(meta, writer)) return meta?.records ?? new Map()
   emit({
     type: 'notice',
     text: `Run ${meta.writer.run} may still be uploading to this target; its unfinished files are not continued.`
@@ -49,9 +43,31 @@ export async function loadRecords(
   return new Map([...meta.records].filter(([, { published }]) => published !== undefined))
 }
 
+function openAll(texts: readonly string[], keys: StateKeys, emit: Emit): UploadMeta[] {
+  const metas: UploadMeta[] = []
+  let problem: string | undefined
+  for (const text of texts) {
+    try {
+      metas.push(parseUploadMeta(openSealed(keys, text)))
+    } catch (error) {
+      problem = error instanceof Error ? error.message : String(error)
+    }
+  }
+  if (problem !== undefined) {
+    const consequence = metas.length === 0 ? 'every file is looked at anew' : 'another copy is used'
+    emit({ type: 'warning', text: `The saved .upload.meta does not open (${problem}); ${consequence}.` })
+  }
+  return metas
+}
+
+function latestOf(metas: readonly UploadMeta[]): UploadMeta | undefined {
+  return [...metas].sort((a, b) => b.savedAtMs - a.savedAtMs)[0]
+}
+
 /** Saves the records from time to time and at the end; one save at a time, and none when nothing changed. */
 export class Checkpoints {
   private saved: string | undefined
+  private savedAtMs = 0
   private saving: Promise<void> = Promise.resolve()
 
   constructor(
@@ -88,9 +104,11 @@ export class Checkpoints {
     this.saving = this.saving.then(async () => {
       const { store, keys, writer } = this.state
       const records = this.records()
-      const text = formatUploadMeta({ writer, closed, records })
+      const textAt = (savedAtMs: number) => formatUploadMeta({ writer, closed, savedAtMs, records })
       // A run that got nowhere must not hide the state of the one before.
-      if (records.size === 0 || text === this.saved) return
+      if (records.size === 0 || textAt(this.savedAtMs) === this.saved) return
+      this.savedAtMs = this.clock.now()
+      const text = textAt(this.savedAtMs)
       await store.save(sealText(keys, text), signal)
       this.saved = text
     })
@@ -99,10 +117,11 @@ export class Checkpoints {
 }
 
 /** The state of a run that was killed, with its end noted; `undefined` when it does not open or has one already. */
-export function closeState(keys: StateKeys, sealed: string): string | undefined {
+export function closeState(keys: StateKeys, sealed: string, nowMs: number): string | undefined {
   try {
     const meta = parseUploadMeta(openSealed(keys, sealed))
-    return meta.closed ? undefined : sealText(keys, formatUploadMeta({ ...meta, closed: true }))
+    if (meta.closed) return undefined
+    return sealText(keys, formatUploadMeta({ ...meta, closed: true, savedAtMs: nowMs }))
   } catch {
     return undefined
   }

@@ -120,8 +120,12 @@ export type Connect = (signal: AbortSignal, turn?: LoginTurn) => Promise<Remote>
 
 /** Keeps `.upload.meta` between attempts. A store has no failure that matters: it reports trouble itself, once. */
 export interface StateStore {
-  /** The sealed text that was saved last, or `undefined`; the signal ends the search for it. */
-  load(signal: AbortSignal): Promise<string | undefined>
+  /**
+   * The sealed texts that were saved last, one of each place where one was found; the signal ends the search.
+   *
+   * @throws UploadError when there is no session for it, nor for the upload; the next attempt asks again.
+   */
+  load(signal: AbortSignal): Promise<readonly string[]>
   /** Resolves when it is kept as far as this store can; a save that the signal stops is given up. */
   save(sealed: string, signal?: AbortSignal): Promise<void>
 }

@@ -52,14 +52,15 @@ export async function upload(task: UploadTask, bringFile: BringFile = uploadFile
   const { server, settings, state, world, signal } = task
   const files = task.last === undefined ? task.files : [...task.files, task.last.file]
   const { clock, random, emit } = world
-  const records = await loadRecords(state, emit, signal)
-  const startedMs = clock.now()
   const names = new Map(files.map(file => [file, keyedName(state.keys, server, file.remote)]))
   const nameOf = (file: PlannedFile) => names.get(file) ?? ''
-  const all = files.map(file => newProgress(file, records.get(nameOf(file))))
+  const all = files.map(newProgress)
   const results = new Map<FileProgress, FileResult>()
+  let startedMs = clock.now()
+  let endedMs = startedMs
   const finish = (progress: FileProgress, status: FileResult['status'], error?: UploadError) => {
-    const result = resultOf(progress, status, clock.now(), error)
+    endedMs = clock.now()
+    const result = resultOf(progress, status, endedMs, error)
     results.set(progress, result)
     emit({ type: 'finished', result })
   }
@@ -70,7 +71,19 @@ export async function upload(task: UploadTask, bringFile: BringFile = uploadFile
     )
   const checkpoints = new Checkpoints(state, recorded, clock)
   const ended = new AbortController()
-  const checkpointing = checkpoints.run(ended.signal)
+  let checkpointing: Promise<void> | undefined
+  const recall = async () => {
+    if (checkpointing !== undefined) return
+    const records = await loadRecords(state, emit, signal)
+    for (const progress of all) progress.record = records.get(nameOf(progress.file))
+    startedMs = clock.now()
+    checkpointing = checkpoints.run(ended.signal)
+  }
+  const saveLast = async () => {
+    ended.abort()
+    await checkpointing
+    await checkpoints.close()
+  }
   const firstFailure = () => [...results.values()].find(({ status }) => status === 'failed')
   const onPublishing = () => void checkpoints.now(ended.signal)
   const traits = { oneLane: false, inOrder: true, refusesAttributes: false }
@@ -81,6 +94,8 @@ export async function upload(task: UploadTask, bringFile: BringFile = uploadFile
     traits,
     namesakes,
     bringFile,
+    recall,
+    saveLast,
     finish,
     firstFailure,
     soFar,
@@ -88,7 +103,6 @@ export async function upload(task: UploadTask, bringFile: BringFile = uploadFile
     onPublishing
   }
   const directories = new Directories(settings.dirMode)
-  let elapsedMs: number
   try {
     const reached = () => all.reduce((bytes, file) => bytes + reachedBytes(file), 0)
     await retry({ retries: settings.retries, clock, random, reached, emit, signal }, () => {
@@ -99,18 +113,19 @@ export async function upload(task: UploadTask, bringFile: BringFile = uploadFile
     const cause = toUploadError(signal.aborted ? signal.reason : error, 'server-failure', 'upload')
     for (const progress of all) if (!results.has(progress)) finish(progress, 'failed', cause)
   } finally {
-    elapsedMs = clock.now() - startedMs
-    ended.abort()
-    await checkpointing
-    await checkpoints.close()
+    await saveLast()
   }
-  return { results: soFar(), elapsedMs }
+  return { results: soFar(), elapsedMs: endedMs - startedMs }
 }
 
 interface Run extends UploadTask, Publication {
   readonly traits: ServerTraits
   readonly bringFile: BringFile
   readonly namesakes: Namesakes
+  /** Learns what earlier runs left, once: the store may need a session for that. */
+  readonly recall: () => Promise<void>
+  /** Saves the state for the last time; does nothing when that was done and nothing changed since. */
+  readonly saveLast: () => Promise<void>
 }
 
 /** One attempt at everything that has no result yet, over its own connections. */
@@ -144,20 +159,23 @@ async function attemptUpload(
   }
   signal.addEventListener('abort', stop)
   let shortage: UploadError | undefined
-  // Nobody waits for the answer, and only a shortage matters.
-  const spaceCheck = lanes.use(({ remote }) => checkSpace(pending, remote, settings.publish))
-  spaceCheck.catch((error: unknown) => {
-    if (!(error instanceof UploadError) || error.code !== 'no-space') return
-    shortage = error
-    stop()
-  })
   try {
+    await run.recall()
+    // Nobody waits for the answer, and only a shortage matters.
+    const spaceCheck = lanes.use(({ remote }) => checkSpace(pending, remote, settings.publish))
+    spaceCheck.catch((error: unknown) => {
+      if (!(error instanceof UploadError) || error.code !== 'no-space') return
+      shortage = error
+      stop()
+    })
     const { last } = run
     const upload = (files: readonly FileProgress[]) => uploadAndPublish(run, files, attempt)
     await upload(pending.filter(({ file }) => file !== last?.file))
     const lastProgress = pending.find(({ file }) => file === last?.file)
     if (last !== undefined && lastProgress !== undefined) await uploadLast(last, lastProgress, run, upload)
     await staleParts.done()
+    // While there is a session for it. When the attempt fails, it is saved once nothing is in flight any more.
+    await run.saveLast()
   } catch (error) {
     throw shortage ?? error
   } finally {
@@ -200,10 +218,10 @@ function reachedBytes({ record }: FileProgress): number {
   return record.published === undefined ? record.ledger.acknowledgedBytes() : record.identity.size + 1
 }
 
-function newProgress(file: PlannedFile, record: FileProgress['record']): FileProgress {
+function newProgress(file: PlannedFile): FileProgress {
   return {
     file,
-    record,
+    record: undefined,
     whole: undefined,
     provenMtimeMs: undefined,
     sentBytes: 0,

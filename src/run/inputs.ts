@@ -37,7 +37,7 @@ interface Asker {
 
 type Environment = Readonly<Record<string, string | undefined>>
 
-const ACTION: Asker = { stores: ['cache', 'none'], givesLogin: true, environment: {} }
+const ACTION: Asker = { stores: ['cache', 'server', 'none'], givesLogin: true, environment: {} }
 
 /** The action, in a job with these variables. */
 export function actionIn(environment: Environment): Asker {
@@ -85,6 +85,7 @@ const entries = {
   delete: parsedBy(parseBoolean),
   'delete-limit': parsedBy(wholeNumber(0, 1_000_000)),
   'dry-run': parsedBy(parseBoolean),
+  'state-key': v.pipe(v.string(), v.trim()),
   'checkpoint-interval': parsedBy(seconds(0, 3600))
 }
 
@@ -173,7 +174,11 @@ function toSettings(values: Values, agent: string | undefined): Settings {
     },
     deletion: values.delete ? { limit: values['delete-limit'] } : undefined,
     isDryRun: values['dry-run'],
-    state: { store: values.state, checkpointIntervalMs: values['checkpoint-interval'] }
+    state: {
+      store: values.state,
+      key: values['state-key'],
+      checkpointIntervalMs: values['checkpoint-interval']
+    }
   }
 }
 

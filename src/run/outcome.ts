@@ -71,7 +71,7 @@ function reRun({ results }: Pick<Report, 'results'>, totals: Totals, { keepsStat
   const skips = totals.failed < results.length ? 'skips what is in place and ' : ''
   return totals.continuesWith > 0
     ? `A re-run ${skips}continues with ${formatBytes(totals.continuesWith)} of ${formatBytes(missing.bytes)} already on the server.`
-    : `A re-run ${skips}sends ${formatBytes(missing.bytes)}.`
+    : `A re-run ${skips}sends at most ${formatBytes(missing.bytes)}.`
 }
 
 function formatNumber(value: number): string {

@@ -39,14 +39,17 @@ export interface Settings {
   readonly deletion: { readonly limit: number } | undefined
   readonly isDryRun: boolean
   readonly state: {
+    /** The place that is asked first. */
     readonly store: Store
+    /** Tells apart steps that would share state; may be empty. */
+    readonly key: string
     /** 0: only at the end. */
     readonly checkpointIntervalMs: number
   }
 }
 
-/** Where the state is kept: `cache` is for the action, `file` for the command line. */
-export type Store = 'cache' | 'file' | 'none'
+/** Where the state is kept: `cache` and `server` are for the action, `file` for the command line. */
+export type Store = 'cache' | 'server' | 'file' | 'none'
 
 export interface ServerSettings extends HopSettings {
   /** The SSH server through which this one is reached. */

@@ -8,13 +8,13 @@ export function serverName({ jump, ...server }: Settings['server']): string {
     .join(' through ')
 }
 
-/** The same for every run of the same step, and for no other target, login or selection. */
+/** The same for every run of the same step, and for no other target, login, selection or `state-key`. */
 export function stepName(
-  { server, target, selection: { shard } }: Settings,
+  { server, target, selection: { shard }, state }: Settings,
   keys: StateKeys,
   paths: readonly string[]
 ): string {
   // A share keeps what it has of its state when the count of shards changes.
   const purpose = shard === undefined ? 'step' : `step, shard ${shard.index}`
-  return keyedName(keys, purpose, serverName(server), target.remotePath, ...paths)
+  return keyedName(keys, purpose, serverName(server), target.remotePath, state.key, ...paths)
 }

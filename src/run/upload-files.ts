@@ -3,15 +3,14 @@ import { rm } from 'node:fs/promises'
 import type { Report } from '../core/report.js'
 import type { State } from '../engine/checkpoint.js'
 import type { World } from '../engine/context.js'
+import type { Connect } from '../engine/ports.js'
 import { preview } from '../engine/preview.js'
 import { upload } from '../engine/upload.js'
 import { openLocalSource } from '../adapters/local/local-source.js'
 import { ReaderPool } from '../adapters/local/reader-pool.js'
-import { connect } from '../adapters/sftp/connect.js'
 import { clock } from './clock.js'
 import { deleteOthers } from './delete-others.js'
 import type { Log } from './log.js'
-import type { Login } from './login.js'
 import { planChecksums } from './plan-checksums.js'
 import type { Plan } from './plan-files.js'
 import type { Settings } from './settings.js'
@@ -20,7 +19,7 @@ import { serverName } from './step-name.js'
 /** All that an upload of planned files needs besides them. */
 interface Run {
   readonly settings: Settings
-  readonly login: Login
+  readonly connect: Connect
   readonly state: State
   /** A directory for what is needed only meanwhile. */
   readonly temp: string
@@ -31,14 +30,14 @@ interface Run {
 /** Uploads over the network what lies on this disk, deletes what is no part of it where that is asked for, and tells of it; a dry run only tells. */
 export async function uploadFiles(
   plan: Plan,
-  { settings, login, state, temp, log, signal }: Run
+  { settings, connect, state, temp, log, signal }: Run
 ): Promise<Report> {
   const { files } = plan
   const last = planChecksums(files, settings, temp)
   const all = last === undefined ? files : [...files, last.file]
   const readers = new ReaderPool()
   const world: World = {
-    connect: (stop, turn) => connect(login.connection, stop, turn),
+    connect,
     openSource: file => openLocalSource(file, readers),
     clock,
     random: Math.random,

@@ -10,7 +10,7 @@ import { META_NAME } from './state-directory.js'
  */
 export async function runCacheOperation(task: CacheOperation): Promise<CacheAnswer> {
   // The client checks for the address only, and throws later.
-  if (!isFeatureAvailable() || !process.env.ACTIONS_RUNTIME_TOKEN) return 'unavailable'
+  if (!isFeatureAvailable() || !process.env.ACTIONS_RUNTIME_TOKEN || !isPermitted(task)) return 'unavailable'
   if (task.operation === 'restore') {
     const matched = await restoreCache([META_NAME], task.key, [...task.prefixes], undefined, true)
     return matched === undefined ? 'nothing' : 'done'
@@ -18,4 +18,10 @@ export async function runCacheOperation(task: CacheOperation): Promise<CacheAnsw
   const id = await saveCache([META_NAME], task.key, undefined, true)
   if (id === -1) throw new Error('the entry was not saved')
   return 'done'
+}
+
+/** What the runner says of this run's rights; the client then does nothing, with a line for nobody. */
+function isPermitted({ operation }: CacheOperation): boolean {
+  const mode = (process.env.ACTIONS_CACHE_MODE ?? '').trim().toLowerCase()
+  return !(operation === 'save' ? ['none', 'read'] : ['none', 'write-only']).includes(mode)
 }

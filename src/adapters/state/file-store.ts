@@ -46,8 +46,9 @@ export class FileStore implements StateStore {
     return this.isAlone && !this.troubled
   }
 
-  load(): Promise<string | undefined> {
-    return readMeta(this.settings.directory)
+  async load(): Promise<readonly string[]> {
+    const sealed = await readMeta(this.settings.directory)
+    return sealed === undefined ? [] : [sealed]
   }
 
   async save(sealed: string): Promise<void> {

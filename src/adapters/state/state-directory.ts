@@ -2,13 +2,13 @@ import { createHash } from 'node:crypto'
 import { mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
-/** The one file in a state directory, and the one path in a cache entry. */
+/** The file in a state directory, and the one path in a cache entry. */
 export const META_NAME = '.upload.meta'
 
 const COPIED_NAME = `${META_NAME}.copied`
 
 /** Far more than 100,000 files need; a larger one was not written here. */
-const LARGEST_META = 256 * 1024 * 1024
+export const LARGEST_META = 256 * 1024 * 1024
 
 /** What was written last, or `undefined`. */
 export async function readMeta(directory: string): Promise<string | undefined> {
@@ -28,19 +28,17 @@ export async function writeMeta(directory: string, sealed: string): Promise<void
   await rename(`${path}.new`, path)
 }
 
-/** Notes that the cache has what was written last. */
-export async function noteCopied(directory: string): Promise<void> {
-  await writeFile(join(directory, COPIED_NAME), await digestOfMeta(directory))
+/** Notes that this text is outside of the job, too. */
+export async function noteCopied(directory: string, sealed: string): Promise<void> {
+  await writeFile(join(directory, COPIED_NAME), digestOf(sealed))
 }
 
-/** Whether the cache has what was written last. */
+/** Whether what was written last is outside of the job, too. */
 export async function isCopied(directory: string): Promise<boolean> {
   const copied = await readFile(join(directory, COPIED_NAME), 'utf8').catch(() => undefined)
-  return copied !== undefined && copied === (await digestOfMeta(directory))
+  return copied !== undefined && copied === digestOf((await readMeta(directory)) ?? '')
 }
 
-async function digestOfMeta(directory: string): Promise<string> {
-  return createHash('sha256')
-    .update((await readMeta(directory)) ?? '')
-    .digest('hex')
+function digestOf(sealed: string): string {
+  return createHash('sha256').update(sealed).digest('hex')
 }
