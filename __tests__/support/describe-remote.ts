@@ -60,6 +60,14 @@ export function describeRemote(
       expect(await remote.stat(at('whole'))).toMatchObject({ size: bytes.length, isDirectory: false })
     })
 
+    check('waits for the disk where it can, and does without where not', async () => {
+      const file = await remote.create(at('synced'), undefined)
+      await file.write(Buffer.alloc(1000, 3), 0)
+      await file.sync()
+      await file.close()
+      expect(Buffer.compare(await contentOf(at('synced')), Buffer.alloc(1000, 3))).toBe(0)
+    })
+
     check('takes the bytes at the call: the caller may use the memory again', async () => {
       const bytes = Buffer.alloc(1000, 1)
       const file = await remote.create(at('copied'), undefined)
