@@ -101,7 +101,8 @@ describe('the floors', () => {
       'valibot',
       'core/blocks.ts',
       'core/ledger.ts',
-      'core/resume.ts'
+      'core/resume.ts',
+      'core/upload-run.ts'
     ])
   })
 

@@ -18,13 +18,13 @@ test('tell counts, bytes and each file', () => {
     'deleted-count': 0,
     'total-bytes': 3000,
     'sent-bytes': 1600,
-    'reused-bytes': 400
+    'reused-bytes': 1400
   })
   const common = { size: 1000, sentBytes: 1000, reusedBytes: 0 }
   expect(JSON.parse(files)).toEqual([
     { ...common, local: '/project/a', remote: 'a', status: 'uploaded', sha256: SHA256 },
     { ...common, local: '/project/b', remote: 'b', status: 'uploaded', sentBytes: 600, reusedBytes: 400 },
-    { ...common, local: '/project/c', remote: 'c', status: 'skipped', sentBytes: 0 }
+    { ...common, local: '/project/c', remote: 'c', status: 'skipped', sentBytes: 0, reusedBytes: 1000 }
   ])
 })
 
@@ -43,7 +43,7 @@ test('a file that a dry run would upload is planned, and not in place', () => {
     'skipped-count': 1,
     'failed-count': 0,
     'sent-bytes': 0,
-    'reused-bytes': 400
+    'reused-bytes': 1400
   })
   expect(JSON.parse(outputs.files)).toMatchObject([{ remote: 'a', status: 'planned' }, { status: 'skipped' }])
 })

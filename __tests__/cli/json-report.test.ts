@@ -19,7 +19,7 @@ test('the report has the totals, each file and why', () => {
     deletedCount: 2,
     totalBytes: 3000,
     sentBytes: 800,
-    reusedBytes: 400,
+    reusedBytes: 1400,
     elapsedMs: 1500,
     error,
     files: [

@@ -113,6 +113,12 @@ function arbitraryMeta(fileSize: fc.Arbitrary<number>): fc.Arbitrary<UploadMeta>
     writer: fc.record({ run: text, attempt: fc.maxSafeNat(), runner: text }),
     closed: fc.boolean(),
     savedAtMs: fc.maxSafeNat(),
+    runs: fc.option(
+      fc.array(
+        fc.record({ startedMs: fc.maxSafeNat(), endedMs: fc.maxSafeNat(), sentBytes: fc.maxSafeNat() })
+      ),
+      { nil: undefined }
+    ),
     records: fc
       .dictionary(
         text.map(path => keyedName(keys, path)),
@@ -234,6 +240,15 @@ describe('a text of another shape is refused', () => {
     { name: 'closed missing', text: JSON.stringify({ ...meta, closed: undefined }) },
     { name: 'no time of the save', text: JSON.stringify({ ...meta, savedAtMs: undefined }) },
     { name: 'a time in quotes', text: JSON.stringify({ ...meta, savedAtMs: '1000' }) },
+    { name: 'runs that are none', text: JSON.stringify({ ...meta, runs: {} }) },
+    {
+      name: 'a run without bytes',
+      text: JSON.stringify({ ...meta, runs: [{ startedMs: 1, endedMs: 2 }] })
+    },
+    {
+      name: 'a run with a time in words',
+      text: JSON.stringify({ ...meta, runs: [{ startedMs: 'now', endedMs: 2, sentBytes: 3 }] })
+    },
     { name: 'no targets', text: JSON.stringify({ ...meta, targets: undefined }) },
     { name: 'targets that are null', text: JSON.stringify({ ...meta, targets: null }) },
     { name: 'a target that is null', text: JSON.stringify({ ...meta, targets: { name: null } }) },

@@ -3,7 +3,7 @@ import { Ledger } from '../../src/core/ledger.js'
 import type { UploadRecord } from '../../src/core/resume.js'
 import { deriveStateKeys, sealText } from '../../src/core/seal.js'
 import { formatUploadMeta } from '../../src/core/upload-meta.js'
-import { Checkpoints, closeState, loadRecords } from '../../src/engine/checkpoint.js'
+import { Checkpoints, closeState, loadState } from '../../src/engine/checkpoint.js'
 import type { UploadEvent } from '../../src/engine/ports.js'
 import { MemoryClock } from '../support/memory-clock.js'
 import { MemoryStore } from '../support/memory-store.js'
@@ -28,7 +28,7 @@ function open(intervalMs = 60_000) {
   const at: number[] = []
   const startedMs = clock.now()
   store.onSave = () => at.push(clock.now() - startedMs)
-  const checkpoints = new Checkpoints({ store, keys, writer, intervalMs }, () => records, clock)
+  const checkpoints = new Checkpoints({ store, keys, writer, intervalMs }, () => ({ records }), clock)
   const ended = new AbortController()
   const acknowledge = (index: number) => records.get('target')?.ledger.acknowledge(index, `digest ${index}`)
   const at_ = (milliseconds: number, happens: () => unknown) =>
@@ -110,7 +110,7 @@ describe('loading', () => {
     const store = new MemoryStore()
     store.text = text
     const events: UploadEvent[] = []
-    const records = await loadRecords(
+    const { records } = await loadState(
       { store, keys, writer: as, intervalMs: 0 },
       event => void events.push(event),
       new AbortController().signal
@@ -203,7 +203,7 @@ describe('loading from more than one place', () => {
     const events: UploadEvent[] = []
     const state = { store, keys, writer, intervalMs: 0 }
     const emit = (event: UploadEvent) => void events.push(event)
-    const records = await loadRecords(state, emit, new AbortController().signal)
+    const { records } = await loadState(state, emit, new AbortController().signal)
     return { names: [...records.keys()], events: events.map(({ type }) => type) }
   }
 

@@ -17,7 +17,7 @@ export function planned(of: PlannedFile, reusedBytes = 0): FileResult {
 }
 
 export function skipped(of: PlannedFile): FileResult {
-  return { file: of, status: 'skipped', sentBytes: 0, reusedBytes: 0, elapsedMs: 5 }
+  return { file: of, status: 'skipped', sentBytes: 0, reusedBytes: of.size, elapsedMs: 5 }
 }
 
 export function failed(of: PlannedFile, error: UploadError, continuesWith = 0): FileResult {

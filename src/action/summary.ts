@@ -1,32 +1,42 @@
-import { firstLine, type UploadError } from '../core/errors.js'
+import type { UploadError } from '../core/errors.js'
 import { explain } from '../core/failure-help.js'
 import { formatBytes, formatDuration, formatSpeed } from '../core/quantities.js'
-import { type FileResult, type Report, totalsOf } from '../core/report.js'
+import { type Report, totalsOf } from '../core/report.js'
 import { type OutcomeContext, outcomeOf } from '../run/outcome.js'
-import { printable } from '../run/printable.js'
-import { tellOnce } from '../run/tell-once.js'
+import { attemptsChart } from './attempts-chart.js'
+import { filesTable } from './files-table.js'
+import { code, tableHead, tableRow } from './markdown-text.js'
+import { throughputChart } from './throughput-chart.js'
 
 /** The runner drops a summary of more than 1 MiB, that of other uses of the action in the step included. */
 const MAX_BYTES = 400 * 1024
-const MAX_ROWS = 1000
-const MAX_NAME = 200
-const MAX_ERROR = 300
+/** All but the rows of the files: some lines, and diagrams of a bounded number of points and attempts. */
+const REST_BYTES = 16 * 1024
 /** A known_hosts line with an RSA key of 16,384 bits fits in. */
 const MAX_LINE = 4000
+/** A pace is not extrapolated to more than this many times the bytes that it was measured on. */
+const FURTHEST = 10
+const SHORTEST_PACE_MS = 2_000
 
 /**
- * The step summary in GitHub-flavoured Markdown: what happened and what a re-run will do, the totals, then a row for
- * each file, failed ones first, then the largest. It stays below 400 KiB.
+ * The step summary in GitHub-flavoured Markdown: what happened, what a re-run will do and what this one saved; the
+ * totals, a row for each file, and diagrams where there is something to see. It stays below 400 KiB.
  */
 export function formatSummary(report: Report, context: OutcomeContext): string {
-  const head = [
-    `### SFTP upload: ${titleOf(report, context)}`,
-    '',
-    outcomeOf(report, context),
-    '',
-    ...(report.results.length === 0 ? [] : [...totalsTable(report), '', ...filesTable(report.results)])
+  const { results, history } = report
+  const isDryRun = context.isDryRun === true
+  const sections = [
+    [`### SFTP upload: ${titleOf(report, context)}`],
+    [outcomeOf(report, context)],
+    isDryRun ? [] : saved(report),
+    results.length === 0 ? [] : totalsTable(report),
+    results.length === 0 ? [] : filesTable(results, MAX_BYTES - REST_BYTES),
+    ...(history === undefined || isDryRun ? [] : [throughputChart(history), attemptsChart(report)])
   ]
-  return `${head.join('\n')}\n`
+  return sections
+    .filter(lines => lines.length > 0)
+    .map(lines => `${lines.join('\n')}\n`)
+    .join('\n')
 }
 
 /** The step summary of a failure before any file was looked at: what was seen, what it means and what to do. */
@@ -42,71 +52,41 @@ function titleOf({ results }: Report, { isDryRun }: OutcomeContext): string {
   return results.some(({ status }) => status === 'failed') ? 'incomplete' : 'complete'
 }
 
+/** What did not have to be sent again, and the time that this is worth, where the run was long enough to tell. */
+function saved({ results, elapsedMs }: Report): string[] {
+  const { bytes, sentBytes, reusedBytes } = totalsOf(results)
+  if (reusedBytes === 0) return []
+  const share = Math.floor((reusedBytes / bytes) * 100)
+  const hasPace = elapsedMs >= SHORTEST_PACE_MS && sentBytes * FURTHEST >= reusedBytes
+  const time = hasPace ? `, about ${formatDuration((reusedBytes / sentBytes) * elapsedMs)} at this pace` : ''
+  return [
+    `**${formatBytes(reusedBytes)} of ${formatBytes(bytes)} were on the server already and were not sent again**: ${share > 0 ? share : 'less than 1'}% saved${time}.`
+  ]
+}
+
+/** One file says it all in its own row. */
 function totalsTable({ results, elapsedMs }: Report): string[] {
+  if (results.length < 2) return []
   const totals = totalsOf(results)
-  return [
-    '| Files | Uploaded | of them continued | Skipped | Not in place | Total | Sent | Kept | Time | Speed |',
-    '| --: | --: | --: | --: | --: | --: | --: | --: | --: | --: |',
-    row([
-      ...[results.length, totals.uploaded, totals.resumed, totals.skipped, totals.failed].map(count =>
-        count.toLocaleString('en-US')
-      ),
-      ...[totals.bytes, totals.sentBytes, totals.reusedBytes].map(formatBytes),
-      formatDuration(elapsedMs),
-      totals.sentBytes > 0 ? formatSpeed(totals.sentBytes, elapsedMs) : ''
-    ])
+  const counts: readonly [string, number][] = [
+    ['Files', results.length],
+    ['Uploaded', totals.uploaded],
+    ['Continued', totals.resumed],
+    ['Planned', totals.planned],
+    ['Skipped', totals.skipped],
+    ['Not in place', totals.failed]
   ]
-}
-
-function filesTable(results: readonly FileResult[]): string[] {
-  const sorted = [...results].sort(byInterest)
-  const rows: string[] = []
-  const reasonOf = tellOnce()
-  let bytes = 0
-  for (const result of sorted.slice(0, MAX_ROWS)) {
-    const next = fileRow(result, reasonOf(result.error))
-    bytes += Buffer.byteLength(next) + 1
-    if (bytes > MAX_BYTES - 4096) break // the rest of the summary is short
-    rows.push(next)
-  }
-  const more = results.length - rows.length
-  return [
-    '| Status | File | Size | Sent | Kept | Time |',
-    '| :-- | :-- | --: | --: | --: | --: |',
-    ...rows,
-    ...(more > 0 ? ['', `… and ${more.toLocaleString('en-US')} more.`] : [])
+  const sizes: readonly [string, number][] = [
+    ['Total', totals.bytes],
+    ['Sent', totals.sentBytes],
+    ['Kept', totals.reusedBytes]
   ]
-}
-
-function byInterest(a: FileResult, b: FileResult): number {
-  return Number(b.status === 'failed') - Number(a.status === 'failed') || b.file.size - a.file.size
-}
-
-function fileRow(
-  { file, status, sentBytes, reusedBytes, elapsedMs }: FileResult,
-  error: UploadError | undefined
-): string {
-  const why = error === undefined ? '' : `<br>${code(firstLine(error), MAX_ERROR)}`
-  const sizes = [file.size, sentBytes, reusedBytes].map(formatBytes)
-  return row([
-    status === 'failed' ? '**not in place**' : status,
-    `${code(file.remote, MAX_NAME)}${why}`,
-    ...sizes,
-    formatDuration(elapsedMs)
-  ])
-}
-
-function row(cells: readonly string[]): string {
-  return `| ${cells.join(' | ')} |`
-}
-
-/**
- * Text from outside, as code in which nothing is Markdown, HTML, a mention or a link: GitHub makes no mentions inside
- * of code, and what could be markup is a character reference.
- */
-function code(text: string, maxLength: number): string {
-  const safe = printable(text, maxLength)
-    .replace(/[^\p{L}\p{M}\p{N} ./,()+=%-]/gu, character => `&#${character.codePointAt(0) ?? 0};`)
-    .replace(/www\./gi, match => match.replace('.', '&#46;'))
-  return `<code>${safe}</code>`
+  const cells = [
+    ...counts.filter(([, count]) => count > 0).map(([head, count]) => [head, count.toLocaleString('en-US')]),
+    ...sizes.filter(([, size]) => size > 0).map(([head, size]) => [head, formatBytes(size)]),
+    ['Time', formatDuration(elapsedMs)],
+    ...(totals.sentBytes > 0 ? [['Speed', formatSpeed(totals.sentBytes, elapsedMs)]] : [])
+  ]
+  const columns = cells.map(([head = '', text = '']) => ({ head, align: 'right', cell: () => text }) as const)
+  return [...tableHead(columns), tableRow(columns, undefined)]
 }

@@ -24,6 +24,26 @@ export function formatDuration(milliseconds: number): string {
   return `${Math.floor(minutes / 60)} h ${pad(minutes % 60)} min`
 }
 
+export interface Unit {
+  readonly symbol: string
+  /** One of it, in bytes or in milliseconds. */
+  readonly size: number
+}
+
+/** The unit in which so many bytes are a number from 1 to 1,024. */
+export function byteUnit(bytes: number): Unit {
+  const power = bytes < 1024 ? 0 : Math.min(Math.floor(Math.log2(bytes) / 10), UNITS.length)
+  return { symbol: UNITS[power - 1] ?? 'B', size: 1024 ** power }
+}
+
+/** The unit for an axis of so many milliseconds. */
+export function timeUnit(milliseconds: number): Unit {
+  if (milliseconds < 10_000) return { symbol: 'ms', size: 1 }
+  if (milliseconds < 600_000) return { symbol: 's', size: 1_000 }
+  if (milliseconds < 36_000_000) return { symbol: 'min', size: 60_000 }
+  return { symbol: 'h', size: 3_600_000 }
+}
+
 /** Bytes a second for people: `12 MiB/s`; empty when no time has passed. */
 export function formatSpeed(bytes: number, milliseconds: number): string {
   return milliseconds <= 0 ? '' : `${formatBytes((bytes / milliseconds) * 1000)}/s`

@@ -1,5 +1,8 @@
+import type { Attempts } from './attempts.js'
 import type { UploadError } from './errors.js'
 import type { PlannedFile } from './plan.js'
+import type { Throughput } from './throughput.js'
+import type { UploadRun } from './upload-run.js'
 
 /** What became of one file. */
 export interface FileResult {
@@ -29,6 +32,17 @@ export interface Deletion {
   readonly error?: UploadError | undefined
 }
 
+/** How a run went on over time. */
+export interface History {
+  /** Milliseconds since 1970. */
+  readonly startedAt: number
+  /** Milliseconds from the start to the last event. */
+  readonly elapsedMs: number
+  readonly throughput: Throughput
+  /** In their order; at least one. */
+  readonly attempts: readonly Attempts[]
+}
+
 /** What an attempt did, file by file, in the order of the plan. */
 export interface Report {
   readonly results: readonly FileResult[]
@@ -36,6 +50,9 @@ export interface Report {
   readonly elapsedMs: number
   /** `undefined` when there was none. */
   readonly deletion?: Deletion | undefined
+  readonly history?: History | undefined
+  /** The runs of the same upload before this one, as far as the state tells. */
+  readonly earlier?: readonly UploadRun[] | undefined
 }
 
 export interface Totals {

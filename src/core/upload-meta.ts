@@ -2,6 +2,7 @@ import * as v from 'valibot'
 import { blockCount } from './blocks.js'
 import { Ledger } from './ledger.js'
 import type { UploadRecord } from './resume.js'
+import type { UploadRun } from './upload-run.js'
 
 /** The run that wrote a state, to tell whether it can still be at work. */
 export interface Writer {
@@ -18,6 +19,8 @@ export interface UploadMeta {
   readonly closed: boolean
   /** Milliseconds since 1970, by the writer's clock: of two states the later one counts. */
   readonly savedAtMs: number
+  /** The runs so far, the writer's included; none once everything is in place. */
+  readonly runs?: readonly UploadRun[] | undefined
   readonly records: ReadonlyMap<string, UploadRecord>
 }
 
@@ -47,18 +50,21 @@ const storedRecord = v.object({
   published: v.optional(v.object({ size: natural, mtime: v.number() }))
 })
 
+const storedRun = v.object({ startedMs: natural, endedMs: natural, sentBytes: natural })
+
 const storedMeta = v.object({
   writer: v.object({ run: v.string(), attempt: natural, runner: v.string() }),
   closed: v.boolean(),
   savedAtMs: natural,
+  runs: v.optional(v.array(storedRun)),
   targets: v.record(v.string(), storedRecord)
 })
 
 type StoredRecord = v.InferOutput<typeof storedRecord>
 
-export function formatUploadMeta({ writer, closed, savedAtMs, records }: UploadMeta): string {
+export function formatUploadMeta({ writer, closed, savedAtMs, runs, records }: UploadMeta): string {
   const targets = Object.fromEntries([...records].map(([name, record]) => [name, toStored(record)]))
-  return JSON.stringify({ writer, closed, savedAtMs, targets })
+  return JSON.stringify({ writer, closed, savedAtMs, runs, targets })
 }
 
 /**
@@ -67,9 +73,9 @@ export function formatUploadMeta({ writer, closed, savedAtMs, records }: UploadM
  * @throws Error when the text has another shape.
  */
 export function parseUploadMeta(text: string): UploadMeta {
-  const { writer, closed, savedAtMs, targets } = v.parse(storedMeta, JSON.parse(text))
+  const { writer, closed, savedAtMs, runs, targets } = v.parse(storedMeta, JSON.parse(text))
   const records = Object.entries(targets).map(([name, stored]) => [name, fromStored(stored)] as const)
-  return { writer, closed, savedAtMs, records: new Map(records) }
+  return { writer, closed, savedAtMs, runs, records: new Map(records) }
 }
 
 function toStored(record: UploadRecord): StoredRecord {

@@ -6,7 +6,6 @@ import {
   type UploadMeta,
   type Writer
 } from '../core/upload-meta.js'
-import type { UploadRecord } from '../core/resume.js'
 import type { Clock, Emit, StateStore } from './ports.js'
 
 const FIRST_AFTER_MS = 10_000
@@ -19,28 +18,27 @@ export interface State {
   readonly intervalMs: number
 }
 
+/** What of the state changes while a run goes on. */
+export type Contents = Pick<UploadMeta, 'records' | 'runs'>
+
 /**
- * The records that earlier attempts left, by the keyed name of their target: those that this run saved last, else those
- * that another run did. Without those that cannot be trusted: a state that does not open is one warning, and part files
- * that another run may still be writing are left alone.
+ * What earlier attempts left: what this run saved last, else what another run did. Without what cannot be trusted: a
+ * state that does not open is one warning, and part files that another run may still be writing are left alone.
  *
  * @throws UploadError as `StateStore.load` does.
  */
-export async function loadRecords(
-  state: State,
-  emit: Emit,
-  signal: AbortSignal
-): Promise<ReadonlyMap<string, UploadRecord>> {
+export async function loadState(state: State, emit: Emit, signal: AbortSignal): Promise<Contents> {
   const { store, keys, writer } = state
   const metas = openAll(await store.load(signal), keys, emit)
   const mine = metas.filter(({ writer: { run } }) => run === writer.run)
   const meta = latestOf(mine) ?? latestOf(metas)
-  if (meta === undefined || writerIsGone(meta, writer)) return meta?.records ?? new Map()
+  if (meta === undefined) return { records: new Map() }
+  if (writerIsGone(meta, writer)) return meta
   emit({
     type: 'notice',
     text: `Run ${meta.writer.run} may still be uploading to this target; its unfinished files are not continued.`
   })
-  return new Map([...meta.records].filter(([, { published }]) => published !== undefined))
+  return { records: new Map([...meta.records].filter(([, { published }]) => published !== undefined)) }
 }
 
 function openAll(texts: readonly string[], keys: StateKeys, emit: Emit): UploadMeta[] {
@@ -72,7 +70,7 @@ export class Checkpoints {
 
   constructor(
     private readonly state: State,
-    private readonly records: () => ReadonlyMap<string, UploadRecord>,
+    private readonly contents: () => Contents,
     private readonly clock: Clock
   ) {}
 
@@ -103,10 +101,10 @@ export class Checkpoints {
   private save(closed: boolean, signal?: AbortSignal): Promise<void> {
     this.saving = this.saving.then(async () => {
       const { store, keys, writer } = this.state
-      const records = this.records()
-      const textAt = (savedAtMs: number) => formatUploadMeta({ writer, closed, savedAtMs, records })
+      const contents = this.contents()
+      const textAt = (savedAtMs: number) => formatUploadMeta({ writer, closed, savedAtMs, ...contents })
       // A run that got nowhere must not hide the state of the one before.
-      if (records.size === 0 || textAt(this.savedAtMs) === this.saved) return
+      if (contents.records.size === 0 || textAt(this.savedAtMs) === this.saved) return
       this.savedAtMs = this.clock.now()
       const text = textAt(this.savedAtMs)
       await store.save(sealText(keys, text), signal)

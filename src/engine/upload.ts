@@ -5,7 +5,7 @@ import type { FileResult, Report } from '../core/report.js'
 import { keyedName } from '../core/seal.js'
 import { BlockQueue } from './block-queue.js'
 import { checkSpace } from './check-space.js'
-import { Checkpoints, loadRecords, type State } from './checkpoint.js'
+import { Checkpoints, loadState, type State } from './checkpoint.js'
 import type { Attempt, ServerTraits, UploadSettings, World } from './context.js'
 import { drain } from './drain.js'
 import { Directories } from './directories.js'
@@ -16,6 +16,7 @@ import { type LastFile, uploadLast } from './last-file.js'
 import { Namesakes } from './namesakes.js'
 import { publishTogether, type Publication } from './publish-together.js'
 import { retry } from './retry.js'
+import { RunLog } from './run-log.js'
 import { settle, type Settled } from './settle.js'
 import { StaleParts } from './stale-parts.js'
 import { uploadFile } from './upload-file.js'
@@ -69,13 +70,18 @@ export async function upload(task: UploadTask, bringFile: BringFile = uploadFile
     new Map(
       all.flatMap(({ file, record }) => (record === undefined ? [] : [[nameOf(file), record] as const]))
     )
-  const checkpoints = new Checkpoints(state, recorded, clock)
+  const runs = new RunLog(all, clock)
+  const soFar = () => all.flatMap(progress => results.get(progress) ?? [])
+  const isDone = () => results.size === all.length && soFar().every(({ status }) => status !== 'failed')
+  const contents = () => ({ records: recorded(), runs: isDone() ? [] : runs.soFar() })
+  const checkpoints = new Checkpoints(state, contents, clock)
   const ended = new AbortController()
   let checkpointing: Promise<void> | undefined
   const recall = async () => {
     if (checkpointing !== undefined) return
-    const records = await loadRecords(state, emit, signal)
-    for (const progress of all) progress.record = records.get(nameOf(progress.file))
+    const found = await loadState(state, emit, signal)
+    for (const progress of all) progress.record = found.records.get(nameOf(progress.file))
+    runs.recall(found.runs ?? [])
     startedMs = clock.now()
     checkpointing = checkpoints.run(ended.signal)
   }
@@ -87,7 +93,6 @@ export async function upload(task: UploadTask, bringFile: BringFile = uploadFile
   const firstFailure = () => [...results.values()].find(({ status }) => status === 'failed')
   const onPublishing = () => void checkpoints.now(ended.signal)
   const traits = { oneLane: false, inOrder: true, refusesAttributes: false }
-  const soFar = () => all.flatMap(progress => results.get(progress) ?? [])
   const namesakes = new Namesakes(files)
   const run = {
     ...task,
@@ -115,7 +120,7 @@ export async function upload(task: UploadTask, bringFile: BringFile = uploadFile
   } finally {
     await saveLast()
   }
-  return { results: soFar(), elapsedMs: endedMs - startedMs }
+  return { results: soFar(), elapsedMs: endedMs - startedMs, earlier: runs.earlier }
 }
 
 interface Run extends UploadTask, Publication {

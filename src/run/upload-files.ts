@@ -10,6 +10,7 @@ import { openLocalSource } from '../adapters/local/local-source.js'
 import { ReaderPool } from '../adapters/local/reader-pool.js'
 import { clock } from './clock.js'
 import { deleteOthers } from './delete-others.js'
+import { Historian } from './history.js'
 import type { Log } from './log.js'
 import { planChecksums } from './plan-checksums.js'
 import type { Plan } from './plan-files.js'
@@ -36,13 +37,17 @@ export async function uploadFiles(
   const last = planChecksums(files, settings, temp)
   const all = last === undefined ? files : [...files, last.file]
   const readers = new ReaderPool()
+  const historian = new Historian(() => clock.now())
   const world: World = {
     connect,
     openSource: file => openLocalSource(file, readers),
     clock,
     random: Math.random,
     newId: () => randomUUID().slice(0, 8),
-    emit: log.emit
+    emit: event => {
+      historian.take(event)
+      log.emit(event)
+    }
   }
   if (settings.isDryRun) log.previewing(files)
   else log.uploading(all)
@@ -51,6 +56,7 @@ export async function uploadFiles(
     const server = serverName(settings.server)
     const task = { files, last, server, settings: options, state, world, signal }
     const report = await (settings.isDryRun ? preview(task) : upload(task))
+    const history = historian.tell()
     const deletion = await deleteOthers(report.results, {
       settings,
       files: all,
@@ -59,7 +65,7 @@ export async function uploadFiles(
       log,
       signal
     })
-    return { ...report, deletion }
+    return { ...report, deletion, history }
   } finally {
     if (last !== undefined) await rm(last.file.local, { force: true })
     await readers.close()
