@@ -5,7 +5,7 @@ import tseslint from 'typescript-eslint'
 const node = { process: 'readonly', console: 'readonly', Buffer: 'readonly', URL: 'readonly' }
 
 export default defineConfig(
-  globalIgnores(['dist/', 'lib/', 'coverage/', 'node_modules/']),
+  globalIgnores(['dist/', 'lib/', 'coverage/', 'node_modules/', '.tools/']),
   js.configs.recommended,
   {
     files: ['**/*.ts'],

@@ -1,12 +1,15 @@
 // The main job on this machine alone: an artifact is uploaded by the built action, started as the runner starts it;
-// the line is cut in the middle; a re-run on a fresh workspace sends what is missing.
+// the line is cut in the middle; a re-run on a fresh workspace sends what is missing. What GitHub would show of it is
+// written to a page.
 import { createCipheriv, createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { mkdir, mkdtemp, open, rm, utimes } from 'node:fs/promises'
+import { mkdir, mkdtemp, open, rm, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { installPackages, root } from './packages.mjs'
 import { showMarkdown } from './show-markdown.mjs'
+import { summaryPage } from './summary-page.mjs'
 
 installPackages()
 const { startCacheService } = await import('../__tests__/support/cache-service.mjs')
@@ -17,7 +20,12 @@ const { generateKeyPair, startSftpServer } = await import('../__tests__/support/
 const MIB = 1024 * 1024
 const ARTIFACT = 256 * MIB
 const CUT_AT = 150 * MIB
+/** Of the line, a second: slow enough to watch. */
+const PACE = 10 * MIB
 
+const PAGE = join(root, 'demo.html')
+
+const pageSections = []
 const work = await mkdtemp(join(tmpdir(), 'resumable-sftp-upload-demo-'))
 const login = generateKeyPair()
 const server = await startSftpServer({
@@ -25,6 +33,7 @@ const server = await startSftpServer({
   users: [{ username: 'deploy', publicKeys: [login.public] }]
 })
 const link = await startLink({ port: server.port })
+link.bytesPerSecond = PACE
 const cache = await startCacheService()
 const inputs = {
   host: '127.0.0.1',
@@ -57,6 +66,8 @@ try {
   )
   line(`SHA-256 of the artifact   ${second.sha256}`)
   line(`SHA-256 on the server     ${published}   ${same ? 'equal' : 'DIFFERENT'}`)
+  await writeFile(PAGE, await summaryPage('An upload that is cut, and its re-run', pageSections))
+  line(`Both job summaries as GitHub shows them: ${pathToFileURL(PAGE).href}`)
   const resumed =
     Number(second.outputs['reused-bytes']) > 0 && Number(second.outputs['sent-bytes']) < ARTIFACT
   process.exitCode = first.exitCode !== 0 && second.exitCode === 0 && same && resumed ? 0 : 1
@@ -77,8 +88,13 @@ async function attempt(number) {
   try {
     const sha256 = await makeArtifact(join(runner.workspace, 'build', 'site.tar'), number)
     const { main, post } = await runner.run(inputs)
-    show('The log of the step', asLogView(main.log + (post?.log ?? '')))
+    const log = asLogView(main.log + (post?.log ?? ''))
+    show('The log of the step', log)
     show('The job summary', showMarkdown(main.summary))
+    pageSections.push(
+      { heading: `Attempt ${number}: the job summary`, markdown: main.summary },
+      { heading: `Attempt ${number}: the log of the step`, text: log }
+    )
     return { ...main, sha256 }
   } finally {
     await runner.cleanup()

@@ -1,6 +1,9 @@
-/** Renders the Markdown of a job summary for a terminal: tables in columns, headings and emphasis without their marks. */
+/**
+ * Renders the Markdown of a job summary for a terminal: tables in columns, headings and emphasis without their marks,
+ * no diagrams.
+ */
 export function showMarkdown(text) {
-  const lines = text.split('\n')
+  const lines = text.replace(/^```mermaid\n[^]*?\n```\n\n?/gm, '').split('\n')
   const shown = []
   for (let at = 0; at < lines.length; at++) {
     if (!lines[at].startsWith('|')) {

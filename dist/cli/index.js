@@ -30180,7 +30180,7 @@ module.exports = Request
 
 /***/ }),
 
-/***/ 6443:
+/***/ 8824:
 /***/ ((module) => {
 
 module.exports = {
@@ -30419,7 +30419,7 @@ module.exports = {
 
 
 const assert = __nccwpck_require__(4589)
-const { kDestroyed, kBodyUsed, kListeners, kBody } = __nccwpck_require__(6443)
+const { kDestroyed, kBodyUsed, kListeners, kBody } = __nccwpck_require__(8824)
 const { IncomingMessage } = __nccwpck_require__(7067)
 const stream = __nccwpck_require__(7075)
 const net = __nccwpck_require__(7030)
@@ -31145,7 +31145,7 @@ module.exports = {
 
 
 const { InvalidArgumentError } = __nccwpck_require__(8707)
-const { kClients, kRunning, kClose, kDestroy, kDispatch, kInterceptors } = __nccwpck_require__(6443)
+const { kClients, kRunning, kClose, kDestroy, kDispatch, kInterceptors } = __nccwpck_require__(8824)
 const DispatcherBase = __nccwpck_require__(1841)
 const Pool = __nccwpck_require__(628)
 const Client = __nccwpck_require__(3701)
@@ -31297,7 +31297,7 @@ const {
   kGetDispatcher
 } = __nccwpck_require__(2128)
 const Pool = __nccwpck_require__(628)
-const { kUrl, kInterceptors } = __nccwpck_require__(6443)
+const { kUrl, kInterceptors } = __nccwpck_require__(8824)
 const { parseOrigin } = __nccwpck_require__(3440)
 const kFactory = Symbol('factory')
 
@@ -31551,7 +31551,7 @@ const {
   kOnError,
   kResume,
   kHTTPContext
-} = __nccwpck_require__(6443)
+} = __nccwpck_require__(8824)
 
 const constants = __nccwpck_require__(2824)
 const EMPTY_BUF = Buffer.alloc(0)
@@ -33048,7 +33048,7 @@ const {
   kResume,
   kSize,
   kHTTPContext
-} = __nccwpck_require__(6443)
+} = __nccwpck_require__(8824)
 
 const kOpenStreams = Symbol('open streams')
 
@@ -33875,7 +33875,7 @@ const {
   kHTTPContext,
   kMaxConcurrentStreams,
   kResume
-} = __nccwpck_require__(6443)
+} = __nccwpck_require__(8824)
 const connectH1 = __nccwpck_require__(637)
 const connectH2 = __nccwpck_require__(8788)
 let deprecatedInterceptorWarned = false
@@ -34457,7 +34457,7 @@ const {
   ClientClosedError,
   InvalidArgumentError
 } = __nccwpck_require__(8707)
-const { kDestroy, kClose, kClosed, kDestroyed, kDispatch, kInterceptors } = __nccwpck_require__(6443)
+const { kDestroy, kClose, kClosed, kDestroyed, kDispatch, kInterceptors } = __nccwpck_require__(8824)
 
 const kOnDestroyed = Symbol('onDestroyed')
 const kOnClosed = Symbol('onClosed')
@@ -34738,7 +34738,7 @@ module.exports = Dispatcher
 
 
 const DispatcherBase = __nccwpck_require__(1841)
-const { kClose, kDestroy, kClosed, kDestroyed, kDispatch, kNoProxyAgent, kHttpProxyAgent, kHttpsProxyAgent } = __nccwpck_require__(6443)
+const { kClose, kDestroy, kClosed, kDestroyed, kDispatch, kNoProxyAgent, kHttpProxyAgent, kHttpsProxyAgent } = __nccwpck_require__(8824)
 const ProxyAgent = __nccwpck_require__(6672)
 const Agent = __nccwpck_require__(7405)
 
@@ -35030,7 +35030,7 @@ module.exports = class FixedQueue {
 
 const DispatcherBase = __nccwpck_require__(1841)
 const FixedQueue = __nccwpck_require__(4660)
-const { kConnected, kSize, kRunning, kPending, kQueued, kBusy, kFree, kUrl, kClose, kDestroy, kDispatch } = __nccwpck_require__(6443)
+const { kConnected, kSize, kRunning, kPending, kQueued, kBusy, kFree, kUrl, kClose, kDestroy, kDispatch } = __nccwpck_require__(8824)
 const PoolStats = __nccwpck_require__(3246)
 
 const kClients = Symbol('clients')
@@ -35227,7 +35227,7 @@ module.exports = {
 /***/ 3246:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
-const { kFree, kConnected, kPending, kQueued, kRunning, kSize } = __nccwpck_require__(6443)
+const { kFree, kConnected, kPending, kQueued, kRunning, kSize } = __nccwpck_require__(8824)
 const kPool = Symbol('pool')
 
 class PoolStats {
@@ -35282,7 +35282,7 @@ const {
   InvalidArgumentError
 } = __nccwpck_require__(8707)
 const util = __nccwpck_require__(3440)
-const { kUrl, kInterceptors } = __nccwpck_require__(6443)
+const { kUrl, kInterceptors } = __nccwpck_require__(8824)
 const buildConnector = __nccwpck_require__(9136)
 
 const kOptions = Symbol('options')
@@ -35384,7 +35384,7 @@ module.exports = Pool
 
 
 
-const { kProxy, kClose, kDestroy, kDispatch, kInterceptors } = __nccwpck_require__(6443)
+const { kProxy, kClose, kDestroy, kDispatch, kInterceptors } = __nccwpck_require__(8824)
 const { URL } = __nccwpck_require__(3136)
 const Agent = __nccwpck_require__(7405)
 const Pool = __nccwpck_require__(628)
@@ -35798,7 +35798,7 @@ module.exports = class DecoratorHandler {
 
 
 const util = __nccwpck_require__(3440)
-const { kBodyUsed } = __nccwpck_require__(6443)
+const { kBodyUsed } = __nccwpck_require__(8824)
 const assert = __nccwpck_require__(4589)
 const { InvalidArgumentError } = __nccwpck_require__(8707)
 const EE = __nccwpck_require__(8474)
@@ -36037,7 +36037,7 @@ module.exports = RedirectHandler
 
 const assert = __nccwpck_require__(4589)
 
-const { kRetryHandlerDefaultRetry } = __nccwpck_require__(6443)
+const { kRetryHandlerDefaultRetry } = __nccwpck_require__(8824)
 const { RequestRetryError } = __nccwpck_require__(8707)
 const {
   isDisturbed,
@@ -37406,7 +37406,7 @@ exports.enumToMap = enumToMap;
 
 
 
-const { kClients } = __nccwpck_require__(6443)
+const { kClients } = __nccwpck_require__(8824)
 const Agent = __nccwpck_require__(7405)
 const {
   kAgent,
@@ -37586,7 +37586,7 @@ const {
   kConnected
 } = __nccwpck_require__(1117)
 const { MockInterceptor } = __nccwpck_require__(1511)
-const Symbols = __nccwpck_require__(6443)
+const Symbols = __nccwpck_require__(8824)
 const { InvalidArgumentError } = __nccwpck_require__(8707)
 
 /**
@@ -37901,7 +37901,7 @@ const {
   kConnected
 } = __nccwpck_require__(1117)
 const { MockInterceptor } = __nccwpck_require__(1511)
-const Symbols = __nccwpck_require__(6443)
+const Symbols = __nccwpck_require__(8824)
 const { InvalidArgumentError } = __nccwpck_require__(8707)
 
 /**
@@ -39900,7 +39900,7 @@ module.exports = {
 
 
 module.exports = {
-  kConstruct: (__nccwpck_require__(6443).kConstruct)
+  kConstruct: (__nccwpck_require__(8824).kConstruct)
 }
 
 
@@ -43382,7 +43382,7 @@ module.exports = {
 
 
 
-const { kConnected, kSize } = __nccwpck_require__(6443)
+const { kConnected, kSize } = __nccwpck_require__(8824)
 
 class CompatWeakRef {
   constructor (value) {
@@ -44357,7 +44357,7 @@ module.exports = {
 
 
 
-const { kConstruct } = __nccwpck_require__(6443)
+const { kConstruct } = __nccwpck_require__(8824)
 const { kEnumerableProperty } = __nccwpck_require__(3440)
 const {
   iteratorMixin,
@@ -47352,7 +47352,7 @@ const { kEnumerableProperty, normalizedMethodRecordsBase, normalizedMethodRecord
 const { kHeaders, kSignal, kState, kDispatcher } = __nccwpck_require__(3627)
 const { webidl } = __nccwpck_require__(5893)
 const { URLSerializer } = __nccwpck_require__(1900)
-const { kConstruct } = __nccwpck_require__(6443)
+const { kConstruct } = __nccwpck_require__(8824)
 const assert = __nccwpck_require__(4589)
 const { getMaxListeners, setMaxListeners, getEventListeners, defaultMaxListeners } = __nccwpck_require__(8474)
 
@@ -48393,7 +48393,7 @@ const { kState, kHeaders } = __nccwpck_require__(3627)
 const { webidl } = __nccwpck_require__(5893)
 const { FormData } = __nccwpck_require__(5910)
 const { URLSerializer } = __nccwpck_require__(1900)
-const { kConstruct } = __nccwpck_require__(6443)
+const { kConstruct } = __nccwpck_require__(8824)
 const assert = __nccwpck_require__(4589)
 const { types } = __nccwpck_require__(7975)
 
@@ -52945,7 +52945,7 @@ module.exports = {
 
 const { webidl } = __nccwpck_require__(5893)
 const { kEnumerableProperty } = __nccwpck_require__(3440)
-const { kConstruct } = __nccwpck_require__(6443)
+const { kConstruct } = __nccwpck_require__(8824)
 const { MessagePort } = __nccwpck_require__(5919)
 
 /**
@@ -59660,7 +59660,7 @@ exports.suggestSimilar = suggestSimilar;
 __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
 /* harmony import */ var _small_heap_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1394);
 /* harmony import */ var _esm_dirname_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9853);
-/* harmony import */ var _cli_main_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6632);
+/* harmony import */ var _cli_main_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6443);
 
 
 
@@ -59671,7 +59671,7 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 6632:
+/***/ 6443:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -69011,6 +69011,21 @@ function formatDuration(milliseconds) {
     if (minutes < 60)
         return `${minutes} min ${pad(whole % 60)} s`;
     return `${Math.floor(minutes / 60)} h ${pad(minutes % 60)} min`;
+}
+/** The unit in which so many bytes are a number from 1 to 1,024. */
+function byteUnit(bytes) {
+    const power = bytes < 1024 ? 0 : Math.min(Math.floor(Math.log2(bytes) / 10), UNITS.length);
+    return { symbol: UNITS[power - 1] ?? 'B', size: 1024 ** power };
+}
+/** The unit for an axis of so many milliseconds. */
+function timeUnit(milliseconds) {
+    if (milliseconds < 10_000)
+        return { symbol: 'ms', size: 1 };
+    if (milliseconds < 600_000)
+        return { symbol: 's', size: 1_000 };
+    if (milliseconds < 36_000_000)
+        return { symbol: 'min', size: 60_000 };
+    return { symbol: 'h', size: 3_600_000 };
 }
 /** Bytes a second for people: `12 MiB/s`; empty when no time has passed. */
 function formatSpeed(bytes, milliseconds) {
@@ -78757,15 +78772,17 @@ const storedRecord = object({
     publishing: optional(dist_boolean()),
     published: optional(object({ size: natural, mtime: number() }))
 });
+const storedRun = object({ startedMs: natural, endedMs: natural, sentBytes: natural });
 const storedMeta = object({
     writer: object({ run: string(), attempt: natural, runner: string() }),
     closed: dist_boolean(),
     savedAtMs: natural,
+    runs: optional(array(storedRun)),
     targets: record(string(), storedRecord)
 });
-function upload_meta_formatUploadMeta({ writer, closed, savedAtMs, records }) {
+function upload_meta_formatUploadMeta({ writer, closed, savedAtMs, runs, records }) {
     const targets = Object.fromEntries([...records].map(([name, record]) => [name, toStored(record)]));
-    return JSON.stringify({ writer, closed, savedAtMs, targets });
+    return JSON.stringify({ writer, closed, savedAtMs, runs, targets });
 }
 /**
  * Reads what `formatUploadMeta` wrote.
@@ -78773,9 +78790,9 @@ function upload_meta_formatUploadMeta({ writer, closed, savedAtMs, records }) {
  * @throws Error when the text has another shape.
  */
 function upload_meta_parseUploadMeta(text) {
-    const { writer, closed, savedAtMs, targets } = parse(storedMeta, JSON.parse(text));
+    const { writer, closed, savedAtMs, runs, targets } = parse(storedMeta, JSON.parse(text));
     const records = Object.entries(targets).map(([name, stored]) => [name, fromStored(stored)]);
-    return { writer, closed, savedAtMs, records: new Map(records) };
+    return { writer, closed, savedAtMs, runs, records: new Map(records) };
 }
 function toStored(record) {
     const { partId, identity, ledger, rebuilt, whole, publishing, published } = record;
@@ -78849,24 +78866,25 @@ function parseRanges(text, count) {
 
 const FIRST_AFTER_MS = 10_000;
 /**
- * The records that earlier attempts left, by the keyed name of their target: those that this run saved last, else those
- * that another run did. Without those that cannot be trusted: a state that does not open is one warning, and part files
- * that another run may still be writing are left alone.
+ * What earlier attempts left: what this run saved last, else what another run did. Without what cannot be trusted: a
+ * state that does not open is one warning, and part files that another run may still be writing are left alone.
  *
  * @throws UploadError as `StateStore.load` does.
  */
-async function loadRecords(state, emit, signal) {
+async function loadState(state, emit, signal) {
     const { store, keys, writer } = state;
     const metas = openAll(await store.load(signal), keys, emit);
     const mine = metas.filter(({ writer: { run } }) => run === writer.run);
     const meta = latestOf(mine) ?? latestOf(metas);
-    if (meta === undefined || writerIsGone(meta, writer))
-        return meta?.records ?? new Map();
+    if (meta === undefined)
+        return { records: new Map() };
+    if (writerIsGone(meta, writer))
+        return meta;
     emit({
         type: 'notice',
         text: `Run ${meta.writer.run} may still be uploading to this target; its unfinished files are not continued.`
     });
-    return new Map([...meta.records].filter(([, { published }]) => published !== undefined));
+    return { records: new Map([...meta.records].filter(([, { published }]) => published !== undefined)) };
 }
 function openAll(texts, keys, emit) {
     const metas = [];
@@ -78891,14 +78909,14 @@ function latestOf(metas) {
 /** Saves the records from time to time and at the end; one save at a time, and none when nothing changed. */
 class Checkpoints {
     state;
-    records;
+    contents;
     clock;
     saved;
     savedAtMs = 0;
     saving = Promise.resolve();
-    constructor(state, records, clock) {
+    constructor(state, contents, clock) {
         this.state = state;
-        this.records = records;
+        this.contents = contents;
         this.clock = clock;
     }
     /** Until the signal, which also gives up a save that is under way: saves after the first 10 s, or the interval if that is shorter, then at every interval. */
@@ -78929,10 +78947,10 @@ class Checkpoints {
     save(closed, signal) {
         this.saving = this.saving.then(async () => {
             const { store, keys, writer } = this.state;
-            const records = this.records();
-            const textAt = (savedAtMs) => upload_meta_formatUploadMeta({ writer, closed, savedAtMs, records });
+            const contents = this.contents();
+            const textAt = (savedAtMs) => upload_meta_formatUploadMeta({ writer, closed, savedAtMs, ...contents });
             // A run that got nowhere must not hide the state of the one before.
-            if (records.size === 0 || textAt(this.savedAtMs) === this.saved)
+            if (contents.records.size === 0 || textAt(this.savedAtMs) === this.saved)
                 return;
             this.savedAtMs = this.clock.now();
             const text = textAt(this.savedAtMs);
@@ -80373,6 +80391,44 @@ function delayAfter(failures) {
     return Math.min(FIRST_DELAY_MS * 2 ** (failures - 1), LONGEST_DELAY_MS);
 }
 
+;// CONCATENATED MODULE: ./lib/core/upload-run.js
+const MAX_RUNS = 8;
+/** The latest runs, with one more that sent something, in their order. */
+function withRun(runs, run) {
+    return run.sentBytes === 0 ? [...runs] : [...runs, run].slice(-MAX_RUNS);
+}
+
+;// CONCATENATED MODULE: ./lib/engine/run-log.js
+
+/** The runs that an upload took so far: those that the state tells of, and this one. */
+class RunLog {
+    files;
+    clock;
+    before = [];
+    current;
+    constructor(files, clock) {
+        this.files = files;
+        this.clock = clock;
+        const startedMs = clock.now();
+        this.current = { startedMs, endedMs: startedMs, sentBytes: 0 };
+    }
+    /** Those before this one. */
+    get earlier() {
+        return this.before;
+    }
+    recall(runs) {
+        this.before = runs;
+    }
+    /** All of them; the same as the last time when nothing more was sent since. */
+    soFar() {
+        const sentBytes = this.files.reduce((sum, file) => sum + file.sentBytes, 0);
+        if (sentBytes > this.current.sentBytes) {
+            this.current = { ...this.current, endedMs: this.clock.now(), sentBytes };
+        }
+        return withRun(this.before, this.current);
+    }
+}
+
 ;// CONCATENATED MODULE: ./lib/engine/stale-parts.js
 
 
@@ -80448,6 +80504,7 @@ function directoryOf(target) {
 
 
 
+
 /** Large files that are on their way at once: more than one, so that the lanes stay full where one ends. */
 const LARGE_AT_ONCE = 3;
 const SMALL_AT_ONCE = 2048;
@@ -80477,15 +80534,20 @@ async function upload(task, bringFile = uploadFile) {
         emit({ type: 'finished', result });
     };
     const recorded = () => new Map(all.flatMap(({ file, record }) => (record === undefined ? [] : [[nameOf(file), record]])));
-    const checkpoints = new Checkpoints(state, recorded, clock);
+    const runs = new RunLog(all, clock);
+    const soFar = () => all.flatMap(progress => results.get(progress) ?? []);
+    const isDone = () => results.size === all.length && soFar().every(({ status }) => status !== 'failed');
+    const contents = () => ({ records: recorded(), runs: isDone() ? [] : runs.soFar() });
+    const checkpoints = new Checkpoints(state, contents, clock);
     const ended = new AbortController();
     let checkpointing;
     const recall = async () => {
         if (checkpointing !== undefined)
             return;
-        const records = await loadRecords(state, emit, signal);
+        const found = await loadState(state, emit, signal);
         for (const progress of all)
-            progress.record = records.get(nameOf(progress.file));
+            progress.record = found.records.get(nameOf(progress.file));
+        runs.recall(found.runs ?? []);
         startedMs = clock.now();
         checkpointing = checkpoints.run(ended.signal);
     };
@@ -80497,7 +80559,6 @@ async function upload(task, bringFile = uploadFile) {
     const firstFailure = () => [...results.values()].find(({ status }) => status === 'failed');
     const onPublishing = () => void checkpoints.now(ended.signal);
     const traits = { oneLane: false, inOrder: true, refusesAttributes: false };
-    const soFar = () => all.flatMap(progress => results.get(progress) ?? []);
     const namesakes = new Namesakes(files);
     const run = {
         ...task,
@@ -80529,7 +80590,7 @@ async function upload(task, bringFile = uploadFile) {
     finally {
         await saveLast();
     }
-    return { results: soFar(), elapsedMs: endedMs - startedMs };
+    return { results: soFar(), elapsedMs: endedMs - startedMs, earlier: runs.earlier };
 }
 /** One attempt at everything that has no result yet, over its own connections. */
 async function attemptUpload(run, pending, directories) {
@@ -81180,6 +81241,132 @@ async function deleteOthers(results, { settings, files, leavesOut, world, log, s
     return isDryRun ? previewDeletion(task) : deleteExtraneous(task);
 }
 
+;// CONCATENATED MODULE: ./lib/core/attempts.js
+/** An even number. */
+const MAX_ENTRIES = 12;
+/** Follows the attempts of a run; when there are too many, the older ones are told two by two, then four by four. */
+class AttemptLog {
+    ended = [];
+    startMs = 0;
+    sentBytes = 0;
+    add(bytes) {
+        this.sentBytes += bytes;
+    }
+    /** The attempt ended early; the next one begins after the delay. */
+    fail(atMs, failure, delayMs) {
+        if (this.ended.length === MAX_ENTRIES)
+            this.ended = inPairs(this.ended);
+        this.ended.push(this.current(atMs, failure));
+        this.startMs = Math.max(atMs + delayMs, this.startMs);
+        this.sentBytes = 0;
+    }
+    /** All attempts when the run ends; one that was still being waited for is none. */
+    until(atMs) {
+        return this.startMs > atMs && this.ended.length > 0
+            ? this.ended
+            : [...this.ended, this.current(atMs, undefined)];
+    }
+    current(atMs, failure) {
+        const { startMs, sentBytes } = this;
+        return { count: 1, startMs, endMs: Math.max(atMs, startMs), sentBytes, failure };
+    }
+}
+function inPairs(entries) {
+    return entries.flatMap((first, index) => {
+        const second = entries[index + 1];
+        if (index % 2 === 1 || second === undefined)
+            return [];
+        const { endMs, failure } = second;
+        const count = first.count + second.count;
+        return [{ count, startMs: first.startMs, endMs, sentBytes: first.sentBytes + second.sentBytes, failure }];
+    });
+}
+
+;// CONCATENATED MODULE: ./lib/core/throughput.js
+/** The spans that are held; a run of any length has no more. */
+const MAX_SPANS = 512;
+const FIRST_SPAN_MS = 50;
+/** Bytes by equal spans of time since a start. When the last span is full, two become one, and there is room again. */
+class Throughput {
+    spans = new Float64Array(MAX_SPANS);
+    spanMs = FIRST_SPAN_MS;
+    count = 0;
+    /** How often bytes were added: few additions make no curve. */
+    get additions() {
+        return this.count;
+    }
+    /** Bytes that came at a time since the start, in milliseconds; a clock that was set back counts as the start. */
+    add(atMs, bytes) {
+        const at = Math.max(0, atMs);
+        while (at >= this.spanMs * MAX_SPANS)
+            this.halve();
+        const index = Math.floor(at / this.spanMs);
+        this.spans[index] = this.bytesIn(index) + bytes;
+        this.count += 1;
+    }
+    /**
+     * Bytes a second in each of so many equal parts of the time from the start to `elapsedMs`, which is more than 0 and
+     * not before the last bytes.
+     */
+    rates(parts, elapsedMs) {
+        const partMs = elapsedMs / parts;
+        let before = 0;
+        return Array.from({ length: parts }, (_, part) => {
+            const until = part === parts - 1 ? this.bytesBefore(MAX_SPANS) : this.bytesUntil((part + 1) * partMs);
+            const rate = ((until - before) / partMs) * 1000;
+            before = until;
+            return rate;
+        });
+    }
+    halve() {
+        for (let index = 0; index < MAX_SPANS; index++) {
+            this.spans[index] = this.bytesIn(2 * index) + this.bytesIn(2 * index + 1);
+        }
+        this.spanMs *= 2;
+    }
+    /** Within a span the bytes came evenly, as far as is known. */
+    bytesUntil(atMs) {
+        const last = Math.floor(atMs / this.spanMs);
+        return this.bytesBefore(last) + this.bytesIn(last) * (atMs / this.spanMs - last);
+    }
+    bytesBefore(index) {
+        return this.spans.subarray(0, index).reduce((sum, bytes) => sum + bytes, 0);
+    }
+    bytesIn(index) {
+        return this.spans[index] ?? 0;
+    }
+}
+
+;// CONCATENATED MODULE: ./lib/run/history.js
+
+
+/** Follows a run from when it is made to its last event, in little memory, whatever its length. */
+class Historian {
+    now;
+    throughput = new Throughput();
+    attempts = new AttemptLog();
+    startedAt;
+    elapsedMs = 0;
+    constructor(now) {
+        this.now = now;
+        this.startedAt = now();
+    }
+    take(event) {
+        this.elapsedMs = Math.max(this.elapsedMs, this.now() - this.startedAt);
+        if (event.type === 'acknowledged') {
+            this.throughput.add(this.elapsedMs, event.bytes);
+            this.attempts.add(event.bytes);
+        }
+        else if (event.type === 'retrying') {
+            this.attempts.fail(this.elapsedMs, event.error.code, event.delayMs);
+        }
+    }
+    tell() {
+        const { startedAt, elapsedMs, throughput } = this;
+        return { startedAt, elapsedMs, throughput, attempts: this.attempts.until(elapsedMs) };
+    }
+}
+
 ;// CONCATENATED MODULE: ./lib/core/checksums.js
 
 
@@ -81294,19 +81481,24 @@ function stepName({ server, target, selection: { shard }, state }, keys, paths) 
 
 
 
+
 /** Uploads over the network what lies on this disk, deletes what is no part of it where that is asked for, and tells of it; a dry run only tells. */
 async function uploadFiles(plan, { settings, connect, state, temp, log, signal }) {
     const { files } = plan;
     const last = planChecksums(files, settings, temp);
     const all = last === undefined ? files : [...files, last.file];
     const readers = new ReaderPool();
+    const historian = new Historian(() => clock.now());
     const world = {
         connect,
         openSource: file => openLocalSource(file, readers),
         clock: clock,
         random: Math.random,
         newId: () => (0,external_node_crypto_.randomUUID)().slice(0, 8),
-        emit: log.emit
+        emit: event => {
+            historian.take(event);
+            log.emit(event);
+        }
     };
     if (settings.isDryRun)
         log.previewing(files);
@@ -81317,6 +81509,7 @@ async function uploadFiles(plan, { settings, connect, state, temp, log, signal }
         const server = serverName(settings.server);
         const task = { files, last, server, settings: options, state, world, signal };
         const report = await (settings.isDryRun ? preview(task) : upload(task));
+        const history = historian.tell();
         const deletion = await deleteOthers(report.results, {
             settings,
             files: all,
@@ -81325,7 +81518,7 @@ async function uploadFiles(plan, { settings, connect, state, temp, log, signal }
             log,
             signal
         });
-        return { ...report, deletion };
+        return { ...report, deletion, history };
     }
     finally {
         if (last !== undefined)
