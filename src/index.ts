@@ -1,6 +1,7 @@
 import './small-heap.js'
 import './esm-dirname.js'
 import * as core from '@actions/core'
+import { reasonOf } from './core/errors.js'
 import { isCacheProcess, serveCacheOperation } from './adapters/state/serve-cache-operation.js'
 import { main } from './action/main.js'
 import { isPost, noteMain } from './action/phases.js'
@@ -17,7 +18,7 @@ if (isCacheProcess()) {
   try {
     await main(stopSignal())
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error)
+    const message = reasonOf(error)
     core.setFailed(printableLines(message))
   }
 }

@@ -69,7 +69,7 @@ describe('a heading of the troubleshooting', () => {
 
 describe('the troubleshooting has', () => {
   test('every way in which a connection fails', () => {
-    const file = readToldTexts(path => path === 'adapters/sftp/connection-errors.ts')
+    const file = readToldTexts(path => /^adapters\/sftp\/(?:connection-errors|why-[^/]+)\.ts$/.test(path))
     const seen = CODES.flatMap(code => [...(file.ofCode.get(code) ?? [])])
     expect(seen.length).toBeGreaterThan(15)
     expect(seen.filter(text => !normalized.has(text))).toEqual([])

@@ -20,14 +20,17 @@ export function noteMain(): void {
   core.saveState(MAIN_RAN, 'true')
 }
 
+/** Whether main ran before: the runner starts post with what it noted. */
 export function isPost(): boolean {
   return core.getState(MAIN_RAN) !== ''
 }
 
+/** Where post finds the state of this step. */
 export function noteState(directory: string): void {
   core.saveState(DIRECTORY, directory)
 }
 
+/** That the user was told of trouble with the cache: post need not. */
 export function noteTrouble(): void {
   core.saveState(TROUBLED, 'true')
 }

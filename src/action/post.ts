@@ -1,4 +1,5 @@
 import * as core from '@actions/core'
+import { reasonOf } from '../core/errors.js'
 import { closeState } from '../engine/checkpoint.js'
 import { connect } from '../adapters/sftp/connect.js'
 import { SharedSessions } from '../adapters/sftp/shared-sessions.js'
@@ -45,7 +46,7 @@ export async function post(): Promise<void> {
     await kept.store.copy(ended ?? meta)
     if (kept.store.isKept) core.info('The state of this upload is saved: a re-run continues from it.')
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
+    const reason = reasonOf(error)
     core.warning(`The state of this upload was not saved: ${printable(reason)}`)
   }
 }

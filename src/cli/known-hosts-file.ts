@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { UploadError } from '../core/errors.js'
+import { reasonOf, UploadError } from '../core/errors.js'
 import { parseKnownHosts } from '../adapters/sftp/known-hosts.js'
 
 /** The text of a known_hosts file, without lines that are damaged if it is the user's own, and a word on each of those. */
@@ -31,7 +31,7 @@ async function read(file: string): Promise<string> {
   try {
     return await readFile(file, 'utf8')
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
+    const reason = reasonOf(error)
     throw new UploadError('invalid-input', `known-hosts: must be a file that can be read; found ${reason}`)
   }
 }

@@ -1,11 +1,9 @@
-import { statSync } from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
-import { toUploadError, UploadError } from '../core/errors.js'
+import { toUploadError, type UploadError } from '../core/errors.js'
 import { explain } from '../core/failure-help.js'
 import { type Report, totalsOf } from '../core/report.js'
 import { connect } from '../adapters/sftp/connect.js'
 import { clock, every } from '../run/clock.js'
-import { readSettings } from '../run/inputs.js'
 import { Log } from '../run/log.js'
 import { readLogin, risksOf } from '../run/login.js'
 import { failureOf, type OutcomeContext, outcomeOf, trafficOf } from '../run/outcome.js'
@@ -14,18 +12,14 @@ import { printableLines } from '../run/printable.js'
 import type { Settings } from '../run/settings.js'
 import { stopSignal } from '../run/stop-signal.js'
 import { uploadFiles } from '../run/upload-files.js'
-import { askOn } from './ask.js'
+import { settingsOf } from './asked-settings.js'
 import { Bar } from './bar.js'
 import { type CommandLine, parseCommandLine, type Streams } from './command-line.js'
-import { readCredentials } from './credentials.js'
 import { cacheDirectory, privateDirectory } from './directories.js'
 import { exitCodeOf, exitCodeOfSignal } from './exit-code.js'
 import { formatJson } from './json-report.js'
-import { readKnownHosts } from './known-hosts-file.js'
 import { plainLines } from './lines.js'
-import { selectionOf } from './local-paths.js'
 import { openState } from './state.js'
-import { evidenceOf } from './verify-flag.js'
 
 interface Ended extends OutcomeContext {
   readonly report: Report
@@ -98,46 +92,6 @@ async function run(asked: CommandLine, log: Log, signal: AbortSignal): Promise<E
   }
 }
 
-/** Turns what was asked for into the inputs of the action, and reads those. */
-async function settingsOf(asked: CommandLine, log: Log): Promise<Settings> {
-  const tell = (text: string) => log.emit({ type: 'notice', text })
-  const warn = (text: string) => log.emit({ type: 'warning', text })
-  if (asked.isPasswordVisible) {
-    warn('--password is seen by every user of this machine; set the variable SFTP_PASSWORD instead.')
-  }
-  const disk = { workingDirectory: process.cwd(), look }
-  const { lines, remotePath, namesOneFile } = selectionOf(asked.paths, disk)
-  if (namesOneFile && asked.inputs.get('delete') === 'true') {
-    throw new UploadError(
-      'invalid-input',
-      `--delete: must go with a REMOTE that is a directory, with / at the end for one file; found ${JSON.stringify(asked.paths.at(-1))}`
-    )
-  }
-  const { verify, notice } = evidenceOf(asked.inputs.get('verify') ?? '', asked.tailSize)
-  if (notice !== undefined) warn(notice)
-  const knownHosts = await readKnownHosts(asked.knownHostsFile, homedir())
-  for (const text of knownHosts.notices) tell(text)
-  const inputs = new Map([
-    ...asked.inputs,
-    ['verify', verify],
-    ['paths', lines.join('\n')],
-    ['remote-path', remotePath],
-    ['known-hosts', knownHosts.text],
-    ['state', asked.state],
-    ['ssh-agent', 'off']
-  ])
-  const settings = readSettings(name => inputs.get(name) ?? '', {
-    stores: ['file', 'none'],
-    givesLogin: false,
-    environment: {}
-  })
-  const credentials = await readCredentials(asked, process.env, askOn(process.stdin, process.stderr))
-  const { server } = settings
-  // The same login at both: the command line has no other one for the jump host.
-  const jump = server.jump === undefined ? undefined : { ...server.jump, ...credentials }
-  return { ...settings, server: { ...server, ...credentials, jump } }
-}
-
 async function uploadAsAsked(
   settings: Settings,
   { stateDirectory, paths }: CommandLine,
@@ -170,9 +124,4 @@ async function uploadAsAsked(
   } finally {
     await close()
   }
-}
-
-function look(path: string): 'file' | 'other' | undefined {
-  const found = statSync(path, { throwIfNoEntry: false })
-  return found === undefined ? undefined : found.isFile() ? 'file' : 'other'
 }

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
+import { reasonOf } from '../core/errors.js'
 import { deriveStateKeys, keyedName } from '../core/seal.js'
 import type { State } from '../engine/checkpoint.js'
 import { FileStore } from '../adapters/state/file-store.js'
@@ -55,7 +56,7 @@ async function secretOf({ own }: StatePlace, onTrouble: (text: string) => void):
   try {
     return await ownSecret(join(own, 'secret'))
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
+    const reason = reasonOf(error)
     onTrouble(`The state cannot be sealed (${reason}): the next attempt has to send everything again.`)
     return ''
   }

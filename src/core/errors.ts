@@ -89,9 +89,13 @@ export function firstLine({ message }: UploadError): string {
   return message.split('\n', 1)[0] ?? ''
 }
 
+/** What was thrown, in words. */
+export function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
+
 /** Wraps what is not an UploadError already; the text of the original stays readable. */
 export function toUploadError(error: unknown, code: ErrorCode, doing: string): UploadError {
   if (error instanceof UploadError) return error
-  const reason = error instanceof Error ? error.message : String(error)
-  return new UploadError(code, `${doing}: ${reason}`, { cause: error })
+  return new UploadError(code, `${doing}: ${reasonOf(error)}`, { cause: error })
 }

@@ -1,3 +1,4 @@
+import { folded } from './folded.js'
 import { parentOf, type PlannedFile } from './plan.js'
 
 /** What is at a path on the server, without following a symbolic link; `other` is also what it does not tell. */
@@ -57,8 +58,4 @@ export function extraneousAmong(found: readonly Found[]): Extraneous {
 function directoriesAbove(path: string): string[] {
   const parent = parentOf(path)
   return parent === undefined ? [] : [parent, ...directoriesAbove(parent)]
-}
-
-function folded(path: string): string {
-  return path.normalize('NFC').toLowerCase()
 }

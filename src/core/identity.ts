@@ -1,5 +1,5 @@
 import type { Digest } from './ledger.js'
-import { formatBytes } from './quantities.js'
+import { formatBytes, formatNumber } from './quantities.js'
 
 /**
  * How much evidence is asked for, before an upload is resumed and before a file is published.
@@ -38,7 +38,7 @@ export function identityDifference(
   mode: VerifyMode
 ): string | undefined {
   if (recorded.size !== today.size) {
-    return `the local file's size was ${formatBytes(recorded.size)} (${recorded.size.toLocaleString('en-US')} bytes) and is ${formatBytes(today.size)} (${today.size.toLocaleString('en-US')} bytes)`
+    return `the local file's size was ${formatBytes(recorded.size)} (${formatNumber(recorded.size)} bytes) and is ${formatBytes(today.size)} (${formatNumber(today.size)} bytes)`
   }
   switch (mode) {
     case 'size':

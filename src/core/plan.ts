@@ -48,7 +48,12 @@ export function planUpload(matches: readonly MatchedFile[], remotePath: string):
       }
     }
   }
-  return [...planned.values()].sort((a, b) => (a.remote < b.remote ? -1 : a.remote > b.remote ? 1 : 0))
+  return [...planned.values()].sort((a, b) => (a.remote < b.remote ? -1 : 1))
+}
+
+/** Bytes of all these files together. */
+export function bytesOf(files: readonly PlannedFile[]): number {
+  return files.reduce((sum, { size }) => sum + size, 0)
 }
 
 /** The directory above a remote path; `undefined` for one directly in the login directory or in `/`. */

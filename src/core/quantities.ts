@@ -49,9 +49,14 @@ export function formatSpeed(bytes: number, milliseconds: number): string {
   return milliseconds <= 0 ? '' : `${formatBytes((bytes / milliseconds) * 1000)}/s`
 }
 
+/** A whole number for people: `2,000`. */
+export function formatNumber(value: number): string {
+  return value.toLocaleString('en-US')
+}
+
 /** `1 file`, `2,000 files`. */
 export function formatCount(count: number, singular: string, plural = `${singular}s`): string {
-  return `${count.toLocaleString('en-US')} ${count === 1 ? singular : plural}`
+  return `${formatNumber(count)} ${count === 1 ? singular : plural}`
 }
 
 function pad(value: number): string {

@@ -69,6 +69,7 @@ export interface Totals {
   readonly continuesWith: number
 }
 
+/** Adds the results up: files by what became of them, and bytes. */
 export function totalsOf(results: readonly FileResult[]): Totals {
   const count = (wanted: (result: FileResult) => boolean) => results.filter(wanted).length
   const sum = (bytes: (result: FileResult) => number) =>

@@ -84,7 +84,7 @@ export function decideResume({ identity, verify, record, part, target }: ResumeE
   }
 
   forgetBeyond(record.ledger, part.size)
-  if (record.whole === true && record.ledger.complete() && part.size === identity.size)
+  if (record.whole === true && record.ledger.complete())
     return { action: 'keep', why: 'all of it is on the server' }
   const kept = record.ledger.acknowledgedBytes()
   if (kept === 0 && identity.size > 0)

@@ -1,5 +1,4 @@
 import * as v from 'valibot'
-import { blockCount } from './blocks.js'
 import { Ledger } from './ledger.js'
 import type { UploadRecord } from './resume.js'
 import type { UploadRun } from './upload-run.js'
@@ -62,6 +61,7 @@ const storedMeta = v.object({
 
 type StoredRecord = v.InferOutput<typeof storedRecord>
 
+/** Writes the JSON that `parseUploadMeta` reads; it has still to be sealed. */
 export function formatUploadMeta({ writer, closed, savedAtMs, runs, records }: UploadMeta): string {
   const targets = Object.fromEntries([...records].map(([name, record]) => [name, toStored(record)]))
   return JSON.stringify({ writer, closed, savedAtMs, runs, targets })
@@ -108,14 +108,14 @@ function fromStored(stored: StoredRecord): UploadRecord {
   }
 }
 
-/** Acknowledges the recent blocks last, so that the ledger's order of acknowledgement is the recorded one. */
+/** Acknowledges the recent blocks once more, so that the ledger's order of acknowledgement ends as the recorded one. */
 function toLedger({ size, blocks, digests, recent }: StoredRecord): Ledger {
-  const indexes = parseRanges(blocks, blockCount(size))
+  const indexes = parseRanges(blocks)
   if (digests.length !== indexes.length) throw new Error('blocks and digests are not of one length')
   const digestOf = new Map(indexes.map((index, at) => [index, digests[at]]))
 
   const ledger = new Ledger(size)
-  for (const index of [...indexes.filter(index => !recent.includes(index)), ...recent]) {
+  for (const index of [...indexes, ...recent]) {
     const digest = digestOf.get(index)
     if (digest === undefined) throw new Error('a recent block is not among the acknowledged')
     ledger.acknowledge(index, digest)
@@ -133,13 +133,13 @@ function formatRanges(indexes: readonly number[]): string {
   return ranges.map(({ first, last }) => (first === last ? String(first) : `${first}-${last}`)).join(',')
 }
 
-function parseRanges(text: string, count: number): number[] {
+function parseRanges(text: string): number[] {
   if (text === '') return []
   return text.split(',').flatMap(range => {
     const [, first, last] = /^(\d{1,4})(?:-(\d{1,4}))?$/.exec(range) ?? []
     const from = Number(first)
     const to = Number(last ?? first)
-    if (!(from <= to && to < count)) throw new Error(`blocks has a range that is none: ${range.slice(0, 20)}`)
+    if (!(from <= to)) throw new Error(`blocks has a range that is none: ${range.slice(0, 20)}`)
     return Array.from({ length: to - from + 1 }, (_, index) => from + index)
   })
 }

@@ -1,3 +1,4 @@
+import { reasonOf } from '../core/errors.js'
 import { openSealed, sealText, type StateKeys } from '../core/seal.js'
 import {
   formatUploadMeta,
@@ -48,7 +49,7 @@ function openAll(texts: readonly string[], keys: StateKeys, emit: Emit): UploadM
     try {
       metas.push(parseUploadMeta(openSealed(keys, text)))
     } catch (error) {
-      problem = error instanceof Error ? error.message : String(error)
+      problem = reasonOf(error)
     }
   }
   if (problem !== undefined) {

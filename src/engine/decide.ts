@@ -91,6 +91,7 @@ export async function startOver(task: RecordedTask, why: string): Promise<Record
   return begun
 }
 
+/** Makes the record what is known of the file's upload from now on, and gives it back. */
 export function remember({ progress }: Pick<FileTask, 'progress'>, record: UploadRecord): UploadRecord {
   progress.record = record
   return record

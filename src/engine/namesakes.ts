@@ -1,4 +1,5 @@
 import { UploadError } from '../core/errors.js'
+import { folded } from '../core/folded.js'
 import { partPath } from '../core/identity.js'
 import type { PlannedFile } from '../core/plan.js'
 import type { Remote } from './ports.js'
@@ -10,9 +11,9 @@ export class Namesakes {
   constructor(files: readonly PlannedFile[]) {
     const groups = new Map<string, PlannedFile[]>()
     for (const file of files) {
-      const folded = fold(file.remote)
-      const group = groups.get(folded)
-      if (group === undefined) groups.set(folded, [file])
+      const name = folded(file.remote)
+      const group = groups.get(name)
+      if (group === undefined) groups.set(name, [file])
       else group.push(file)
     }
     this.groups = groups
@@ -25,7 +26,7 @@ export class Namesakes {
    * @throws UploadError `invalid-input` when one of them would take the place of the other.
    */
   async expectApart(remote: Remote, file: PlannedFile, partId: string): Promise<void> {
-    for (const other of this.groups.get(fold(file.remote)) ?? []) {
+    for (const other of this.groups.get(folded(file.remote)) ?? []) {
       if (other.remote === file.remote) continue
       if ((await remote.stat(partPath(other.remote, partId))) === undefined) continue
       const names = `${JSON.stringify(file.remote)} from ${JSON.stringify(other.remote)}`
@@ -35,8 +36,4 @@ export class Namesakes {
       )
     }
   }
-}
-
-function fold(path: string): string {
-  return path.normalize('NFC').toLowerCase().normalize('NFC')
 }

@@ -1,4 +1,5 @@
 import { isRefusal, isTransient, UploadError } from '../core/errors.js'
+import { formatCount } from '../core/quantities.js'
 import type { RemoteStat } from '../core/resume.js'
 import type { Remote } from './ports.js'
 
@@ -25,8 +26,8 @@ export async function publish(
   const fits = early?.size === part.size && early.mtime === part.mtime
   const stat = fits ? early : await remote.stat(target)
   if (stat?.size === part.size) return stat
-  const expected = `${part.size.toLocaleString('en-US')} bytes`
-  const found = stat === undefined ? 'nothing' : `${stat.size.toLocaleString('en-US')} bytes`
+  const expected = formatCount(part.size, 'byte')
+  const found = stat === undefined ? 'nothing' : formatCount(stat.size, 'byte')
   throw new UploadError(
     'not-verified',
     `check ${target}: the server must hold ${expected} now and holds ${found}`

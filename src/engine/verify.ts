@@ -1,6 +1,7 @@
 import type { ByteRange } from '../core/blocks.js'
 import { isRefusal, UploadError } from '../core/errors.js'
 import { TAIL_LENGTH, type VerifyMode } from '../core/identity.js'
+import { formatCount } from '../core/quantities.js'
 import type { RemoteStat } from '../core/resume.js'
 import { abortable } from './abortable.js'
 import type { Emit, Remote, Source } from './ports.js'
@@ -34,8 +35,8 @@ export async function verify(task: VerifyTask): Promise<RemoteStat> {
   const { remote, path, source, mode } = task
   const stat = task.closed?.size === source.size ? task.closed : await remote.stat(path)
   if (stat?.size !== source.size) {
-    const found = stat === undefined ? 'nothing' : `${stat.size.toLocaleString('en-US')} bytes`
-    const expected = `${source.size.toLocaleString('en-US')} bytes`
+    const found = stat === undefined ? 'nothing' : formatCount(stat.size, 'byte')
+    const expected = formatCount(source.size, 'byte')
     throw new UploadError(
       'not-verified',
       `check ${path}: the server must hold ${expected} and holds ${found}`

@@ -72,6 +72,7 @@ export function retryLine({ error, attempt, attempts, delayMs }: EventOf<'retryi
   return `${whatEnded(error)} (${printable(firstLine(error))}). ${retry}`
 }
 
+/** `4 connections are open.` */
 export function connectedLine({ lanes }: EventOf<'connected'>): string {
   return lanes === 1 ? 'Connected to the server.' : `${lanes} connections are open.`
 }

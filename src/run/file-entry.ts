@@ -13,6 +13,7 @@ export interface FileEntry {
   readonly sha256: string | undefined
 }
 
+/** What became of one file, as other programs read it. */
 export function fileEntry({ file, status, sentBytes, reusedBytes, sha256 }: FileResult): FileEntry {
   const { local, remote, size } = file
   return { local, remote, size, status, sentBytes, reusedBytes, sha256 }

@@ -2,6 +2,9 @@ import * as v from 'valibot'
 import { UploadError } from '../core/errors.js'
 import { VERIFY_MODES } from '../core/identity.js'
 import { PUBLISH_MODES } from '../engine/context.js'
+import { agentOf, type Environment, missingJump, missingLogin, type Texts } from './given-login.js'
+import { conflictsOf } from './input-conflicts.js'
+import { jumpSettings } from './jump-settings.js'
 import {
   autoOrBytes,
   oneOf,
@@ -19,23 +22,17 @@ import {
   seconds,
   wholeNumber
 } from './parse-input.js'
-import { jumpSettings } from './jump-settings.js'
 import { parseJumpHost } from './parse-jump-host.js'
 import { printable } from './printable.js'
 import type { HopSettings, Settings, Store } from './settings.js'
-
-type Texts = Readonly<Record<string, string>>
 
 /** What differs between those who ask for an upload. */
 interface Asker {
   readonly stores: readonly Store[]
   /** The inputs hold what logs in; otherwise it is added to the settings. */
   readonly givesLogin: boolean
-  /** The variables in which an agent is found. */
   readonly environment: Environment
 }
-
-type Environment = Readonly<Record<string, string | undefined>>
 
 const ACTION: Asker = { stores: ['cache', 'server', 'none'], givesLogin: true, environment: {} }
 
@@ -105,15 +102,17 @@ export function readSettings(getInput: (name: string) => string, asker = ACTION)
   const schema = schemaFor(asker)
   const texts: Texts = Object.fromEntries(Object.keys(schema.entries).map(name => [name, getInput(name)]))
   const { output, success, issues = [] } = v.safeParse(schema, texts)
+  const settings = success ? toSettings(output, agentOf(texts, asker.environment)) : undefined
   const problems = [
     ...issues.map(issue => describe(issue, texts)),
     ...(asker.givesLogin ? missingLogin(texts, asker.environment) : []),
-    ...missingJump(texts)
+    ...missingJump(texts),
+    ...(settings === undefined ? [] : conflictsOf(settings))
   ]
-  const agent = agentOf(texts, asker.environment)
-  if (success) problems.push(...conflictsOf(toSettings(output, agent)))
-  if (!success || problems.length > 0) throw new UploadError('invalid-input', problems.join('\n'))
-  return toSettings(output, agent)
+  if (settings === undefined || problems.length > 0) {
+    throw new UploadError('invalid-input', problems.join('\n'))
+  }
+  return settings
 }
 
 function toSettings(values: Values, agent: string | undefined): Settings {
@@ -214,65 +213,9 @@ function describe(issue: v.BaseIssue<unknown>, texts: Texts): string {
   return `${name}: must be ${issue.message}; found ${found}`
 }
 
-/** `auto` stands for the agent of the job, where nothing else is given to log in with. */
-function agentOf(texts: Texts, { SSH_AUTH_SOCK = '' }: Environment): string | undefined {
-  const given = texts['ssh-agent']?.trim() ?? 'off'
-  if (given !== 'auto') return given === 'off' ? undefined : given
-  return hasOwnLogin(texts) || SSH_AUTH_SOCK === '' ? undefined : SSH_AUTH_SOCK
-}
-
-function hasOwnLogin({ key = '', password = '' }: Texts): boolean {
-  return key.trim() !== '' || password.trim() !== ''
-}
-
-function missingLogin(texts: Texts, environment: Environment): string[] {
-  if (hasOwnLogin(texts) || agentOf(texts, environment) !== undefined) return []
-  return [
-    'key, password: at least one must be given, unless an SSH agent runs; found nothing (a secret that this run may not read is empty)'
-  ]
-}
-
-function missingJump(texts: Texts): string[] {
-  if (texts['jump-host']?.trim() !== '') return []
-  const given = Object.keys(texts).filter(name => name.startsWith('jump-') && texts[name]?.trim() !== '')
-  if (given.length === 0) return []
-  return [`jump-host: must be given with ${given.join(', ')}; found nothing`]
-}
-
 function nonBlankLines(text: string): string[] {
   return text
     .split(/[\r\n]+/)
     .map(line => line.trim())
     .filter(Boolean)
-}
-
-/** Inputs that do not go together. */
-function conflictsOf(settings: Settings): string[] {
-  return [...unsafeDeletion(settings), ...sharedList(settings)]
-}
-
-function unsafeDeletion({ deletion, selection, target }: Settings): string[] {
-  if (deletion === undefined) return []
-  const { shard } = selection
-  const path = target.remotePath
-  const parts = path.split('/').filter(part => part !== '' && part !== '.')
-  return [
-    ...(parts.length > 0 && !parts.includes('..')
-      ? []
-      : [
-          `delete: must go with a remote-path that names a directory below / or the login directory, without ..; found remote-path "${printable(path, 80)}"`
-        ]),
-    ...(shard === undefined
-      ? []
-      : [
-          `delete: must not go with shard, because a shard sees only its share of the files; found shard "${shard.index}/${shard.count}"`
-        ])
-  ]
-}
-
-function sharedList({ selection: { shard }, target: { checksumFile } }: Settings): string[] {
-  if (shard === undefined || checksumFile === undefined) return []
-  return [
-    `checksum-file: must not go with shard, because each shard would replace the list of the others; found shard "${shard.index}/${shard.count}"`
-  ]
 }

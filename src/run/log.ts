@@ -1,6 +1,6 @@
 import type { UploadError } from '../core/errors.js'
-import type { PlannedFile } from '../core/plan.js'
-import { formatBytes, formatCount } from '../core/quantities.js'
+import { bytesOf, type PlannedFile } from '../core/plan.js'
+import { formatBytes, formatCount, formatNumber } from '../core/quantities.js'
 import { type FileResult, type Report, totalsOf } from '../core/report.js'
 import type { UploadEvent } from '../engine/ports.js'
 import {
@@ -77,12 +77,11 @@ export class Log {
   /** States the plan and opens the group of the upload, with its progress: a line every 10 s unless shown otherwise. */
   uploading(files: readonly PlannedFile[]): void {
     const { output, now, showProgress = this.tellProgress } = this.settings
-    const bytes = files.reduce((total, { size }) => total + size, 0)
-    this.startGroup(`Uploading ${formatCount(files.length, 'file')}, ${formatBytes(bytes)}`)
+    this.startGroup(`Uploading ${formatCount(files.length, 'file')}, ${formatBytes(bytesOf(files))}`)
     this.manyFiles = files.length > MANY_FILES
     if (this.manyFiles) {
       output.info(
-        `Of this many files only the unusual ones and every ${FILES_A_LINE.toLocaleString('en-US')}th are listed.`
+        `Of this many files only the unusual ones and every ${formatNumber(FILES_A_LINE)}th are listed.`
       )
     }
     this.progress = new Progress(files, now)
@@ -96,8 +95,7 @@ export class Log {
 
   /** States the plan of a dry run and opens its group, in which every file is told. */
   previewing(files: readonly PlannedFile[]): void {
-    const bytes = files.reduce((total, { size }) => total + size, 0)
-    this.startGroup(`Dry run of ${formatCount(files.length, 'file')}, ${formatBytes(bytes)}`)
+    this.startGroup(`Dry run of ${formatCount(files.length, 'file')}, ${formatBytes(bytesOf(files))}`)
   }
 
   /** Opens the group of what is no part of the upload. */

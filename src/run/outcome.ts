@@ -1,5 +1,5 @@
 import type { UploadError } from '../core/errors.js'
-import { formatBytes, formatCount, formatDuration, formatSpeed } from '../core/quantities.js'
+import { formatBytes, formatCount, formatDuration, formatNumber, formatSpeed } from '../core/quantities.js'
 import { type Report, type Totals, totalsOf } from '../core/report.js'
 
 /** What a re-run will find. */
@@ -72,8 +72,4 @@ function reRun({ results }: Pick<Report, 'results'>, totals: Totals, { keepsStat
   return totals.continuesWith > 0
     ? `A re-run ${skips}continues with ${formatBytes(totals.continuesWith)} of ${formatBytes(missing.bytes)} already on the server.`
     : `A re-run ${skips}sends at most ${formatBytes(missing.bytes)}.`
-}
-
-function formatNumber(value: number): string {
-  return value.toLocaleString('en-US')
 }

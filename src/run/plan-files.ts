@@ -1,6 +1,6 @@
 import { UploadError } from '../core/errors.js'
-import { planUpload, type PlannedFile } from '../core/plan.js'
-import { formatBytes, formatCount } from '../core/quantities.js'
+import { bytesOf, planUpload, type PlannedFile } from '../core/plan.js'
+import { formatBytes, formatCount, formatNumber } from '../core/quantities.js'
 import { filesOfShard, type Shard } from '../core/shard.js'
 import { matchFiles, type Match } from '../adapters/local/match-files.js'
 import type { Log } from './log.js'
@@ -40,12 +40,8 @@ function reportNoFiles({ paths, ifNoFilesFound }: Settings['selection'], log: Lo
 /** A share without files is a success. */
 function takeShare(planned: readonly PlannedFile[], shard: Shard, log: Log): PlannedFile[] {
   const files = filesOfShard(planned, shard)
-  const count = `${files.length.toLocaleString('en-US')} of ${formatCount(planned.length, 'file')}`
+  const count = `${formatNumber(files.length)} of ${formatCount(planned.length, 'file')}`
   const bytes = `${formatBytes(bytesOf(files))} of ${formatBytes(bytesOf(planned))}`
   log.emit({ type: 'notice', text: `Shard ${shard.index}/${shard.count} has ${count}, ${bytes}.` })
   return files
-}
-
-function bytesOf(files: readonly PlannedFile[]): number {
-  return files.reduce((sum, { size }) => sum + size, 0)
 }

@@ -1,5 +1,5 @@
-import type { PlannedFile } from '../core/plan.js'
-import { formatBytes, formatCount, formatDuration, formatSpeed } from '../core/quantities.js'
+import { bytesOf, type PlannedFile } from '../core/plan.js'
+import { formatBytes, formatCount, formatDuration, formatNumber, formatSpeed } from '../core/quantities.js'
 import type { FileResult } from '../core/report.js'
 import type { UploadEvent } from '../engine/ports.js'
 
@@ -23,7 +23,7 @@ export class Progress {
     private readonly files: readonly PlannedFile[],
     private readonly now: () => number
   ) {
-    this.totalBytes = files.reduce((total, { size }) => total + size, 0)
+    this.totalBytes = bytesOf(files)
     this.movedAt = now()
     this.reported = { bytes: 0, at: now() }
   }
@@ -89,7 +89,7 @@ export class Progress {
     const percent = this.totalBytes === 0 ? 100 : Math.floor((done / this.totalBytes) * 100)
     const files =
       this.files.length > 1
-        ? [`${this.settledFiles.toLocaleString('en-US')} of ${formatCount(this.files.length, 'file')}`]
+        ? [`${formatNumber(this.settledFiles)} of ${formatCount(this.files.length, 'file')}`]
         : []
     return [`${percent}%`, `${formatBytes(done)} of ${formatBytes(this.totalBytes)}`, ...files].join(', ')
   }

@@ -6,10 +6,10 @@ import {
   endError,
   forwardError,
   sftpError,
-  timeoutError,
-  type SshError
+  timeoutError
 } from '../../../src/adapters/sftp/connection-errors.js'
 import type { Place, Progress } from '../../../src/adapters/sftp/hop.js'
+import type { SshError } from '../../../src/adapters/sftp/reason.js'
 import type { ErrorCode, UploadError } from '../../../src/core/errors.js'
 
 const KEY: LoginMeans['key'] = { key: 'the key itself', type: 'ssh-ed25519', fingerprint: 'SHA256:abc' }

@@ -7,6 +7,7 @@ import { splitRange, type ByteRange } from '../../core/blocks.js'
 import { toUploadError, UploadError } from '../../core/errors.js'
 import type { Digest } from '../../core/ledger.js'
 import type { PlannedFile } from '../../core/plan.js'
+import { formatCount } from '../../core/quantities.js'
 import type { Source, SourceStream } from '../../engine/ports.js'
 import { SLOT_LENGTH, type ReaderPool, type ReadPiece } from './reader-pool.js'
 
@@ -26,7 +27,7 @@ export async function openLocalSource(file: PlannedFile, readers: ReaderPool): P
       if (!opened.isFile())
         throw new UploadError('source-changed', `${doing}: it is no regular file any more`)
       if (Number(opened.size) !== file.size) {
-        const sizes = `it had ${bytes(file.size)} and has ${bytes(Number(opened.size))}`
+        const sizes = `it had ${formatCount(file.size, 'byte')} and has ${formatCount(Number(opened.size), 'byte')}`
         throw new UploadError('source-changed', `${doing}: ${sizes}`)
       }
       return new LocalSource(file.local, handle, opened, readers)
@@ -144,7 +145,7 @@ class LocalSource implements Source {
         ? 'it is gone'
         : now.size === size
           ? 'it was written to or replaced'
-          : `it had ${bytes(Number(size))} and has ${bytes(Number(now.size))}`
+          : `it had ${formatCount(Number(size), 'byte')} and has ${formatCount(Number(now.size), 'byte')}`
     throw new UploadError('source-changed', `${this.path} changed while it was being sent: ${what}`)
   }
 
@@ -190,8 +191,4 @@ class LocalSource implements Source {
 
 function isMissing(error: unknown): boolean {
   return typeof error === 'object' && error !== null && 'code' in error && error.code === 'ENOENT'
-}
-
-function bytes(count: number): string {
-  return `${count.toLocaleString('en-US')} bytes`
 }

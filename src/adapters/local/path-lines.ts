@@ -45,6 +45,7 @@ export function parsePathLines(lines: readonly string[]): PathLines {
   return { plain, mapped }
 }
 
+/** Whether the line takes files away: each `!` turns the meaning around, as in @actions/glob. */
 export function isExclude({ pattern }: PathLine): boolean {
   const marks = /^[!\s]*/.exec(pattern)?.[0] ?? ''
   return marks.replace(/\s/g, '').length % 2 === 1

@@ -1,5 +1,5 @@
 import { create, type Globber } from '@actions/glob'
-import { toUploadError } from '../../core/errors.js'
+import { reasonOf, toUploadError } from '../../core/errors.js'
 import { rootPattern } from './glob-pattern.js'
 import { lineError, type PathLine } from './path-lines.js'
 import { badName } from './place-files.js'
@@ -56,7 +56,7 @@ export async function searchPathOf(line: PathLine, options: SearchOptions): Prom
     const globber = await createGlobber([line], options)
     return globber.getSearchPaths()[0] ?? options.workspace
   } catch (error) {
-    throw lineError(line, error instanceof Error ? error.message : String(error))
+    throw lineError(line, reasonOf(error))
   }
 }
 

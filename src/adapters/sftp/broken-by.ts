@@ -1,3 +1,4 @@
+import { isStumble } from './reason.js'
 import { serverText } from './server-text.js'
 
 /** ssh2 names what a packet would be as long as, for lack of a check of what it is (lib/protocol/SFTP.js, push). */
@@ -13,9 +14,7 @@ export function brokenBy(failure: Error): string {
   if (/^[\t\n\r\x20-\x7e]{4}$/.test(start)) {
     return `the server sends text where SFTP belongs, beginning with ${JSON.stringify(start)}; what a login starts there (.bashrc, .profile, a banner script) must print nothing`
   }
-  // What ssh2 stumbles over while it reads.
-  if (failure instanceof TypeError || failure instanceof RangeError)
-    return 'the server sends what is not SFTP'
+  if (isStumble(failure)) return 'the server sends what is not SFTP'
   return serverText(failure.message)
 }
 

@@ -26,11 +26,13 @@ export interface Progress {
   foreign: string | undefined
 }
 
+/** Of the server; with a jump host the name says so. */
 export function placeOf({ host, port, username }: Hop, jump: Hop | undefined): Place {
   const through = jump === undefined ? '' : ` through jump host ${jump.host}`
   return { doing: `connect to ${host} port ${port}${through}`, host, username, prefix: '' }
 }
 
+/** Of the jump host. */
 export function jumpPlaceOf({ host, port, username }: Hop): Place {
   return { doing: `connect to jump host ${host} port ${port}`, host, username, prefix: 'jump-' }
 }

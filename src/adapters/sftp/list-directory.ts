@@ -1,5 +1,6 @@
 import type { SFTPWrapper } from 'ssh2'
 import { UploadError } from '../../core/errors.js'
+import { formatCount } from '../../core/quantities.js'
 import type { RemoteEntry } from '../../engine/ports.js'
 import type { Requests } from './requests.js'
 import { isEndOfFile } from './status.js'
@@ -54,7 +55,7 @@ export async function listDirectory(
     if (bytes > MOST_BYTES) {
       throw new UploadError(
         'protocol',
-        `${doing}: no end after ${entries.length.toLocaleString('en-US')} entries`
+        `${doing}: no end after ${formatCount(entries.length, 'entry', 'entries')}`
       )
     }
   }

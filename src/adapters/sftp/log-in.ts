@@ -4,9 +4,10 @@ import { UploadError } from '../../core/errors.js'
 import type { LoginTurn } from '../../engine/ports.js'
 import { offeredAlgorithms } from './algorithms.js'
 import { Authentication } from './authentication.js'
-import { connectionError, type SshError } from './connection-errors.js'
+import { connectionError } from './connection-errors.js'
 import { useKeyObject } from './gcm-key.js'
 import type { Hop, Progress } from './hop.js'
+import type { SshError } from './reason.js'
 import { saveRoundTrips } from './save-round-trips.js'
 
 export interface LoginSettings {

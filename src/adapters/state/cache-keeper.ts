@@ -1,5 +1,5 @@
 import { mkdir } from 'node:fs/promises'
-import { UploadError } from '../../core/errors.js'
+import { reasonOf, UploadError } from '../../core/errors.js'
 import type { CacheAnswer, CacheOperation } from './cache-task.js'
 import { runInProcess } from './cache-process.js'
 import { readMeta, writeMeta } from './state-directory.js'
@@ -64,7 +64,7 @@ export class CacheKeeper implements StateKeeper {
     try {
       answer = await runInProcess(task, { program, directory, environment, onLine, ...patience })
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error)
+      const reason = reasonOf(error)
       throw new Error(`the Actions cache cannot be used (${task.operation}: ${reason})`, { cause: error })
     }
     if (answer === 'unavailable') throw new UploadError('unsupported', UNAVAILABLE[task.operation])

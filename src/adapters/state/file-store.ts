@@ -1,3 +1,4 @@
+import { reasonOf } from '../../core/errors.js'
 import type { StateStore } from '../../engine/ports.js'
 import { enter, type Presence } from './only-one.js'
 import { readMeta, writeMeta } from './state-directory.js'
@@ -68,8 +69,4 @@ export class FileStore implements StateStore {
     if (!this.troubled) this.settings.onTrouble(text)
     this.troubled = true
   }
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

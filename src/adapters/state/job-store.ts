@@ -1,4 +1,4 @@
-import { isTransient, UploadError } from '../../core/errors.js'
+import { isTransient, reasonOf, UploadError } from '../../core/errors.js'
 import type { StateStore } from '../../engine/ports.js'
 import { noteCopied, readMeta, writeMeta } from './state-directory.js'
 import type { StateKeeper } from './state-keeper.js'
@@ -147,8 +147,4 @@ function isAbsent(error: unknown): boolean {
 
 function reasonsOf(failures: readonly Failure[]): string {
   return failures.map(({ error }) => reasonOf(error)).join('; ')
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

@@ -1,3 +1,4 @@
+import { reasonOf } from '../../core/errors.js'
 import { OPERATION_VARIABLE, type CacheOperation } from './cache-task.js'
 
 /** Whether this process was started to do one cache operation. */
@@ -17,7 +18,7 @@ export async function serveCacheOperation(): Promise<void> {
     setTimeout(() => process.exit(1), task.limitMs).unref()
     message = { answer: await runCacheOperation(task) }
   } catch (error) {
-    message = { reason: error instanceof Error ? error.message : String(error) }
+    message = { reason: reasonOf(error) }
   }
   process.send?.(message, () => process.exit(0))
 }

@@ -1,5 +1,5 @@
 import { splitRange } from '../../core/blocks.js'
-import { isTransient, UploadError } from '../../core/errors.js'
+import { isTransient, reasonOf, UploadError } from '../../core/errors.js'
 import type { RemoteStat } from '../../core/resume.js'
 import { abortable } from '../../engine/abortable.js'
 import { drain } from '../../engine/drain.js'
@@ -132,6 +132,6 @@ async function readText(remote: Remote, path: string): Promise<string | undefine
 }
 
 function refusalOf(doing: 'give' | 'take', error: unknown): Error {
-  const reason = error instanceof Error ? error.message : String(error)
+  const reason = reasonOf(error)
   return new Error(`the server does not ${doing} it (${reason})`, { cause: error })
 }
