@@ -75,7 +75,9 @@ describe('acknowledging', () => {
 
   test.each([-1, 3, 0.5, NaN, Infinity])('refuses block %p of a file of three', index => {
     const ledger = new Ledger(2 * MIB + 1)
-    expect(() => ledger.acknowledge(index, 'digest')).toThrow(RangeError)
+    expect(() => ledger.acknowledge(index, 'digest')).toThrow(
+      new RangeError(`block ${index} of a file of 3 blocks`)
+    )
     expect(ledger.acknowledgedBytes()).toBe(0)
   })
 

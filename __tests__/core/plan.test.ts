@@ -2,7 +2,7 @@ import { posix } from 'node:path'
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { UploadError } from '../../src/core/errors.js'
-import { type MatchedFile, parentOf, type PlannedFile, planUpload } from '../../src/core/plan.js'
+import { bytesOf, type MatchedFile, parentOf, type PlannedFile, planUpload } from '../../src/core/plan.js'
 
 function matched(local: string, ...place: readonly string[]): MatchedFile {
   return { local, place, size: local.length }
@@ -76,6 +76,9 @@ describe('a plan', () => {
     const files = [matched('/1', ...file), matched('/2', ...inside)]
     expect(outcome(files, '/srv')).toBe('invalid-input')
     expect(outcome(files.toReversed(), 'srv')).toBe('invalid-input')
+    expect(() => planUpload(files, '/srv')).toThrow(
+      `paths: /1 goes to /srv/${file.join('/')}, which must be a directory for /2 (/srv/${inside.join('/')})`
+    )
   })
 
   test.each([
@@ -86,6 +89,11 @@ describe('a plan', () => {
   ])('takes $one and $other, which only look alike', ({ one, other }) => {
     expect(planUpload([matched('/1', ...one), matched('/2', ...other)], '.')).toHaveLength(2)
   })
+})
+
+test('the bytes of files are those of all together', () => {
+  expect(bytesOf(planUpload([matched('/1', 'a'), matched('/three', 'b')], '.'))).toBe(8)
+  expect(bytesOf([])).toBe(0)
 })
 
 describe('the directory above', () => {

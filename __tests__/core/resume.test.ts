@@ -77,7 +77,7 @@ describe('skips', () => {
   ]
 
   test.each(rows)('$state', row => {
-    expect(decide(row)).toMatchObject({ action: 'skip' })
+    expect(decide(row)).toMatchObject({ action: 'skip', why: 'it is in place and unchanged' })
   })
 })
 
@@ -280,7 +280,7 @@ describe('reads the target to know whether the rename happened', () => {
   ]
 
   test.each(rows)('$state', row => {
-    expect(decide(row)).toMatchObject({ action: 'confirm' })
+    expect(decide(row)).toMatchObject({ action: 'confirm', why: 'it may have its final name already' })
   })
 })
 
@@ -302,7 +302,7 @@ describe('keeps', () => {
   ]
 
   test.each(rows)('$state', row => {
-    expect(decide(row)).toMatchObject({ action: 'keep' })
+    expect(decide(row)).toMatchObject({ action: 'keep', why: 'all of it is on the server' })
   })
 
   const others: Row[] = [

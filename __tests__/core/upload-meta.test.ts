@@ -261,6 +261,8 @@ describe('a text of another shape is refused', () => {
     { record: { part: '00c0ffe' } },
     { record: { part: '00C0FFEE' } },
     { record: { part: '../c0ffe' } },
+    { record: { part: '../00c0ffee' } },
+    { record: { part: '00c0ffee0' } },
     { record: { part: '00c0ffee\n' } },
     { record: { part: 12345678 } },
     { record: { size: -1 } },
@@ -309,6 +311,19 @@ describe('a text of another shape is refused', () => {
   ])('a record with $record', ({ record }) => {
     const text = JSON.stringify({ ...meta, targets: { name: { ...valid, ...record } } })
     expect(() => parseUploadMeta(text)).toThrow()
+  })
+
+  test.each([
+    { record: { digests: ['a'] }, why: 'blocks and digests are not of one length' },
+    { record: { recent: [2] }, why: 'a recent block is not among the acknowledged' },
+    { record: { blocks: '0-4', digests: ['a', 'b', 'c', 'd', 'e'] }, why: 'block 4 of a file of 4 blocks' },
+    {
+      record: { blocks: '0,one of a name that is long' },
+      why: 'blocks has a range that is none: one of a name that i'
+    }
+  ])('and the reason is told: $why', ({ record, why }) => {
+    const text = JSON.stringify({ ...meta, targets: { name: { ...valid, ...record } } })
+    expect(() => parseUploadMeta(text)).toThrow(new Error(why))
   })
 
   test('no text at all makes it hang or return something else', () => {

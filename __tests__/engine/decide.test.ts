@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { VERIFY_MODES } from '../../src/core/identity.js'
-import { bytesOf, changed, sameBytes } from '../support/memory-bytes.js'
+import { bytesOf, changed, digestOf, sameBytes } from '../support/memory-bytes.js'
 import { count, decisionsOf, localOf, MemoryWorld, resultOf } from '../support/memory-world.js'
 
 const MIB = 1024 * 1024
@@ -109,6 +109,7 @@ describe('the part file on the server', () => {
     world.server.remove(partOf(world))
     const outcome = await world.run(next)
     expect(decisionsOf(outcome)).toEqual(['start'])
+    expect(world.server.requests('remove')).toEqual([])
     expect(resultOf(outcome, 'app.zip').sentBytes).toBe(SIZE)
   })
 
@@ -207,6 +208,88 @@ describe('the target on the server', () => {
     const outcome = await world.run()
     expect(resultOf(outcome, 'app.zip')).toMatchObject({ status: 'failed', error: { code: 'wrong-type' } })
     expect(resultOf(outcome, 'other').status).toBe('uploaded')
+  })
+
+  test('that is a directory is told before any file is published, where all are published together', async () => {
+    const world = new MemoryWorld()
+    world.put('app.zip', bytesOf(1, 10))
+    world.server.directories.add('site').add('site/app.zip')
+    const outcome = await world.run({ publish: 'together' })
+    expect(resultOf(outcome, 'app.zip').error?.message).toBe(
+      'upload /project/app.zip to site/app.zip: a directory of that name is in its place'
+    )
+    expect(world.server.requests('create')).toEqual([])
+  })
+
+  test.each([
+    { publish: 'each', size: 10, questions: 1 },
+    { publish: 'each', size: MIB + 1, questions: 2 },
+    { publish: 'together', size: 10, questions: 2 },
+    { publish: 'together', size: MIB + 1, questions: 2 }
+  ] as const)(
+    'is asked for $questions times for a new file of $size bytes (publish: $publish)',
+    async ({ publish, size, questions }) => {
+      const world = new MemoryWorld()
+      world.put('app.zip', bytesOf(1, size))
+      await world.run({ publish })
+      expect(world.server.requests('stat').filter(({ path }) => path === 'site/app.zip')).toHaveLength(
+        questions
+      )
+    }
+  )
+})
+
+describe('of what an earlier run left', () => {
+  test('only its bytes count as reused, and the time from the first attempt on', async () => {
+    const world = await interrupted()
+    const bytes = kept(world).length * MIB
+    world.server.faults.push({ on: 'write', afterBytes: 1.2 * MIB, then: 'cut-all' })
+    const startedMs = world.clock.now()
+    const outcome = await world.run(next)
+    expect(decisionsOf(outcome)).toEqual(['continue', 'continue'])
+    const { reusedBytes, elapsedMs } = resultOf(outcome, 'app.zip')
+    expect(reusedBytes).toBe(bytes)
+    expect(elapsedMs).toBeGreaterThan(500)
+    expect(elapsedMs).toBeLessThanOrEqual(world.clock.now() - startedMs)
+  })
+
+  test('the tail is recorded of files that can be continued at all', async () => {
+    const world = new MemoryWorld()
+    world.put('small', bytesOf(1, MIB))
+    world.put('large', bytesOf(2, MIB + 1))
+    await world.run()
+    expect(world.record('small')?.identity.tail).toBeUndefined()
+    expect(world.record('large')?.identity.tail).toBe(digestOf(world.localBytes('large').subarray(1)))
+  })
+})
+
+describe('a part file that is whole', () => {
+  /** The answer to its rename, which did not happen, was lost. */
+  async function whole(): Promise<MemoryWorld> {
+    const world = new MemoryWorld()
+    world.put('app.zip', first)
+    world.server.faults.push({ on: 'replace', then: 'cut-all' })
+    await world.run({ retries: 0 })
+    expect(world.record('app.zip')).toMatchObject({ whole: true })
+    return world
+  }
+
+  test('is that still when the next run is cut while it is proven', async () => {
+    const world = await whole()
+    world.server.faults.push({ on: 'openForReading', then: 'cut-all' })
+    const outcome = await world.run({ retries: 0, ...next })
+    expect(decisionsOf(outcome)).toEqual(['keep'])
+    expect(world.record('app.zip')).toMatchObject({ whole: true })
+  })
+
+  test('is that no more when some of its blocks have to be sent again', async () => {
+    const world = await whole()
+    world.put('app.zip', changed(first, { offset: 2 * MIB, length: 1 }, 1))
+    world.server.faults.push({ on: 'write', then: 'cut-all' })
+    const outcome = await world.run({ retries: 0, ...next })
+    expect(decisionsOf(outcome)).toEqual(['continue'])
+    expect(world.record('app.zip')?.whole).toBeUndefined()
+    expect(kept(world)).toEqual([0, 1, 3, 4, 5, 6, 7])
   })
 })
 

@@ -81,7 +81,10 @@ test.each(['empties', 'zeroes'] as const)(
 describe('a refusal', () => {
   test('to read, which is known: no writer is opened, whose harm could not be seen', async () => {
     const { server, join } = await open({ canBeRead: false })
-    await expect(join()).rejects.toMatchObject({ code: 'permission' })
+    await expect(join()).rejects.toMatchObject({
+      code: 'permission',
+      message: 'read site/a.part: not permitted'
+    })
     expect(server.requests('reopen')).toEqual([])
   })
 
@@ -94,12 +97,20 @@ describe('a refusal', () => {
   })
 
   test('of a second writer: the file is as it was', async () => {
-    const { clock, server, part, remote, join } = await open()
+    const { clock, server, part, partFile, remote, join } = await open()
     server.faults.push({ on: 'reopen', then: 'server-failure' })
     await expect(join()).rejects.toMatchObject({ code: 'server-failure' })
+    expect(partFile.isDoubtful).toBe(false)
     expect(sameBytes(part.bytes, bytes.subarray(0, 3 * MIB))).toBe(true)
     await clock.untilQuiet()
     expect(remote.openFiles.size).toBe(0)
+  })
+
+  test('of the whole session at the opening: it may be spoiled, which nobody knows', async () => {
+    const { server, join, partFile } = await open()
+    server.faults.push({ on: 'reopen', then: 'cut' })
+    await expect(join()).rejects.toMatchObject({ code: 'connection-lost' })
+    expect(partFile.isDoubtful).toBe(true)
   })
 
   test('of the whole session while it reads: it may be spoiled, which nobody knows', async () => {
@@ -112,6 +123,8 @@ describe('a refusal', () => {
   test('to read what was opened: it may be spoiled', async () => {
     const { server, join } = await open()
     server.faults.push({ on: 'read', then: 'permission' })
-    await expect(join()).rejects.toBeInstanceOf(JoinSpoiledPart)
+    const spoiled = await join().catch((error: unknown) => error)
+    expect(spoiled).toBeInstanceOf(JoinSpoiledPart)
+    expect(spoiled).toMatchObject({ message: 'site/a.part', cause: { code: 'permission' } })
   })
 })

@@ -43,8 +43,15 @@ describe('keepMatchingBlocks', () => {
       2
     )
     disk.write('a', rebuilt)
-    await keepMatchingBlocks(ledger, source, signal)
+    expect(await keepMatchingBlocks(ledger, source, signal)).toBe(true)
     expect(ledger.acknowledged()).toEqual([0, 3, 7])
+  })
+
+  test('tells when every block is still there', async () => {
+    const { source, ledger, acknowledge } = await open()
+    acknowledge(0, 2, 12)
+    expect(await keepMatchingBlocks(ledger, source, signal)).toBe(false)
+    expect(ledger.acknowledged()).toEqual([0, 2, 12])
   })
 
   test('says when the local file is too short or cannot be read', async () => {
@@ -93,6 +100,27 @@ describe('holdsKeptBlocks', () => {
     expect(await holds(() => 0.2)).toBe(false)
   })
 
+  test('looks at nothing before a short last block', async () => {
+    const { acknowledge, spoil, holds } = await open()
+    acknowledge(12)
+    spoil(12 * MIB - 1)
+    expect(await holds()).toBe(true)
+  })
+
+  test('draws four of them', async () => {
+    const { acknowledge, holds } = await open()
+    acknowledge(0, 1, 2, 3, 4, 5)
+    const drawn: number[] = []
+    await holds(() => drawn.push(0) / 10)
+    expect(drawn).toHaveLength(4)
+  })
+
+  test('reads nothing where nothing is kept', async () => {
+    const { server, holds } = await open()
+    expect(await holds()).toBe(true)
+    expect(server.requests('read')).toEqual([])
+  })
+
   test('takes too few bytes for wrong ones', async () => {
     const { server, acknowledge, holds } = await open()
     acknowledge(0, 12)
@@ -128,8 +156,26 @@ describe('seamRanges', () => {
     ])
   })
 
-  test('are at most 16, with head and tail', () => {
-    const kept = Array.from({ length: 100 }, (_, index) => 2 * index)
-    expect(seamRanges(200 * MIB, kept, randomOf(4))).toHaveLength(18)
+  test.each([
+    { kept: [0], seam: MIB },
+    { kept: [5], seam: 5 * MIB }
+  ])('are not where the file begins and ends, with block $kept of six', ({ kept, seam }) => {
+    expect(seamRanges(6 * MIB, kept, () => 0)).toEqual([
+      { offset: 0, length: 64 * KIB },
+      { offset: seam - 64 * KIB, length: 128 * KIB },
+      { offset: 6 * MIB - 64 * KIB, length: 64 * KIB }
+    ])
+  })
+
+  test.each([
+    { random: 0, from: 4 },
+    { random: 0.999_999, from: 1 }
+  ])('are at most 16, chosen at random, with head and tail ($random)', ({ random, from }) => {
+    const kept = Array.from({ length: 10 }, (_, index) => 2 * index)
+    const seams = Array.from({ length: 16 }, (_, index) => ({
+      offset: (from + index) * MIB - 64 * KIB,
+      length: 128 * KIB
+    }))
+    expect(seamRanges(20 * MIB, kept, () => random).slice(1, -1)).toEqual(seams)
   })
 })

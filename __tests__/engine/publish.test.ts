@@ -76,7 +76,11 @@ describe.each(SERVERS)('on a server %s', (_name, traits) => {
   test('says so when the part file is gone, and leaves the old file where it is', async () => {
     const { server, run, states, isOld } = await open(traits)
     server.remove(PART)
-    await expect(run()).rejects.toMatchObject({ code: 'not-found' })
+    await expect(run()).rejects.toMatchObject({
+      code: 'not-found',
+      message: `rename ${PART}: it is gone`,
+      cause: { code: 'not-found' }
+    })
     expect(isOld()).toBe(true)
     // Not even for a moment.
     expect(states).toEqual([])
@@ -85,7 +89,11 @@ describe.each(SERVERS)('on a server %s', (_name, traits) => {
   test('does not take the place of a directory', async () => {
     const { server, run } = await open(traits, false)
     server.directories.add(TARGET)
-    await expect(run()).rejects.toMatchObject({ code: 'wrong-type' })
+    await expect(run()).rejects.toMatchObject({
+      code: 'wrong-type',
+      message: `rename ${PART} to ${TARGET}: a directory of that name is in its place`,
+      cause: { code: 'server-failure' }
+    })
     expect(server.directories.has(TARGET)).toBe(true)
   })
 
@@ -94,19 +102,56 @@ describe.each(SERVERS)('on a server %s', (_name, traits) => {
     server.onChange = path => {
       if (path === TARGET) server.files.get(TARGET)?.truncate(10)
     }
-    await expect(run()).rejects.toMatchObject({ code: 'not-verified' })
+    await expect(run()).rejects.toMatchObject({
+      code: 'not-verified',
+      message: `check ${TARGET}: the server must hold 5,000 bytes now and holds 10 bytes`
+    })
   })
 
-  test('believes no answer about the target from before the rename', async () => {
-    const { server, run, isNew } = await open({
-      ...traits,
-      overtaking: ['stat'],
-      jitterMs: 100,
-      shufflesAnswers: true
+  test('notices that the target is gone then', async () => {
+    const { server, run } = await open(traits)
+    server.onChange = (path, bytes) => {
+      if (path === TARGET && bytes?.length === 5000) server.files.delete(TARGET)
+    }
+    await expect(run()).rejects.toMatchObject({
+      code: 'not-verified',
+      message: `check ${TARGET}: the server must hold 5,000 bytes now and holds nothing`
     })
-    server.put(TARGET, old.subarray(0, 10), 2_000_000)
+  })
+
+  test.each([
+    { of: 'nothing', answer: undefined },
+    { of: 'an old file of that size', answer: { size: 5000, mtime: 2_000_000 } },
+    { of: 'an old file of that time', answer: { size: 4000, mtime: 1_000_000 } }
+  ])('believes no answer about the target from before the rename: $of', async ({ answer }) => {
+    const { server, run, isNew } = await open(traits)
+    const stat = server.stat.bind(server)
+    let answers = 0
+    server.stat = path => {
+      if (path !== TARGET || answers++ > 0) return stat(path)
+      return answer && { ...answer, mode: 0o100644, isDirectory: false }
+    }
     expect(await run()).toMatchObject({ size: 5000, mtime: 1_000_000 })
     expect(isNew()).toBe(true)
+  })
+
+  test('says why where nothing is in the way and the rename is refused', async () => {
+    const { server, run } = await open(traits, false)
+    server.faults.push({ on: ['rename', 'replace'], times: Infinity, then: 'permission' })
+    await expect(run()).rejects.toMatchObject({ code: 'permission' })
+    expect(server.names('site')).toEqual(['app.zip.0123abcd.part'])
+  })
+
+  test('looks for no other way when the connection is of no more use', async () => {
+    const { server, run, isOld } = await open(traits)
+    server.faults.push({ on: ['rename', 'replace'], then: 'stalled' })
+    await expect(run()).rejects.toMatchObject({ code: 'stalled' })
+    expect(isOld()).toBe(true)
+    expect(server.log.map(({ operation }) => operation)).toEqual([
+      'connect',
+      traits.canReplace === false ? 'rename' : 'replace',
+      'stat'
+    ])
   })
 })
 
@@ -116,6 +161,32 @@ test('where posix-rename is offered and refused, does as if it were not', async 
   await run()
   expect(isNew()).toBe(true)
   expect(server.names('site')).toEqual(['app.zip'])
+})
+
+test('where posix-rename fails for want of space, looks for no other way', async () => {
+  const { server, run, isOld } = await open()
+  server.faults.push({ on: 'replace', then: 'no-space' })
+  await expect(run()).rejects.toMatchObject({ code: 'no-space' })
+  expect(isOld()).toBe(true)
+  expect(server.requests('rename')).toEqual([])
+})
+
+test('a server that answers in order is asked for nothing more than the rename and the target', async () => {
+  const { server, run } = await open()
+  server.log.length = 0
+  await run()
+  expect(server.log.map(({ operation, path }) => [operation, path])).toEqual([
+    ['replace', PART],
+    ['stat', TARGET]
+  ])
+})
+
+test('leaves the old file aside where the answer to the rename in its place is lost', async () => {
+  const { server, run } = await open({ canReplace: false })
+  server.faults.push({ on: 'rename', path: /\.part$/, after: 1, then: 'stalled', takesEffect: true })
+  await expect(run()).rejects.toMatchObject({ code: 'stalled' })
+  expect(server.requests('rename').map(({ path }) => path)).toEqual([PART, TARGET, PART])
+  expect(server.names('site')).toEqual(['app.zip', 'app.zip.0123abcd.part.old'])
 })
 
 test('a server that can replace never lacks the target', async () => {
@@ -139,9 +210,11 @@ test('says where the old file is when it cannot be put back', async () => {
     { on: 'rename', path: /\.part$/, after: 1, then: 'permission' },
     { on: 'rename', path: /\.old$/, then: 'permission' }
   )
-  const error = await run().catch((thrown: unknown) => thrown)
-  expect(error).toMatchObject({ code: 'server-failure' })
-  expect((error as Error).message).toContain(`${PART}.old`)
+  await expect(run()).rejects.toMatchObject({
+    code: 'server-failure',
+    message: `rename ${PART} to ${TARGET}: the old file is now ${PART}.old`,
+    cause: { code: 'permission' }
+  })
   expect(sameBytes(server.bytesOf(`${PART}.old`), old)).toBe(true)
 })
 

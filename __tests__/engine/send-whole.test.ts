@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals'
 import { createHash } from 'node:crypto'
 import { VERIFY_MODES } from '../../src/core/identity.js'
 import { bytesOf, sameBytes } from '../support/memory-bytes.js'
+import type { Operation } from '../support/memory-server.js'
 import { count, decisionsOf, MemoryWorld, resultOf } from '../support/memory-world.js'
 
 const MIB = 1024 * 1024
@@ -74,12 +75,55 @@ test('a short write that was acknowledged is found by the size', async () => {
   expect(world.remoteBytes('app.zip')).toBeUndefined()
 })
 
+/** What is asked for part files of this name, in order, and when. */
+function watch(world: MemoryWorld, name: string): { operation: Operation; at: number }[] {
+  const asked: { operation: Operation; at: number }[] = []
+  world.server.onRequest = ({ operation, path }) => {
+    if (path.startsWith(`site/${name}.`)) asked.push({ operation, at: world.clock.now() })
+  }
+  return asked
+}
+
+test('a small file is sent in one go, made with its mode, and not read', async () => {
+  const world = new MemoryWorld()
+  const asked = watch(world, 'app.zip')
+  world.put('app.zip', bytesOf(1, 1000))
+  const outcome = await world.run({ fileMode: 0o640 })
+  expect(asked.map(({ operation }) => operation)).toEqual(['create', 'write', 'fstat', 'close', 'replace'])
+  expect(asked[3]?.at).toBe(asked[1]?.at)
+  expect(world.server.files.get('site/app.zip')?.mode).toBe(0o640)
+  expect(resultOf(outcome, 'app.zip')).toMatchObject({ sentBytes: 1000, reusedBytes: 0 })
+  expect(outcome.events.filter(({ type }) => type === 'acknowledged')).toEqual([
+    { type: 'acknowledged', file: world.plan()[0], bytes: 1000 }
+  ])
+})
+
+test('a small file that is verified in full is on the disk before it is closed', async () => {
+  const world = new MemoryWorld({ sha256: 'right' })
+  const asked = watch(world, 'app.zip')
+  world.put('app.zip', bytesOf(1, 1000))
+  await world.run({ verify: 'full' })
+  expect(asked.map(({ operation }) => operation)).toEqual([
+    'create',
+    'write',
+    'fstat',
+    'sync',
+    'close',
+    'sha256',
+    'replace'
+  ])
+})
+
 test('a server that answers in its own way is asked one by one from then on', async () => {
   const world = new MemoryWorld()
   world.server.faults.push({ on: 'close', then: 'server-failure' })
   put(world)
-  const outcome = await world.run()
-  expect(outcome.report.results.map(({ status }) => status)).toEqual(SIZES.map(() => 'uploaded'))
+  const asked = watch(world, 'last')
+  const outcome = await world.run({ last: { name: 'last', size: 10, make: () => bytesOf(9, 10) } })
+  expect(outcome.report.results.map(({ status }) => status)).toEqual([...SIZES, 10].map(() => 'uploaded'))
+  expect(asked.map(({ operation }) => operation)).toEqual(['create', 'write', 'fstat', 'close', 'replace'])
+  const times = asked.map(({ at }) => at)
+  expect(new Set(times).size).toBe(5)
 })
 
 test('a permanent refusal is the failure of one file, sent at most twice', async () => {

@@ -15,9 +15,17 @@ interface Given extends Partial<ServerTraits> {
   readonly size?: number
   readonly kept?: readonly number[]
   readonly isDoubtful?: boolean
+  /** What the server says at the close is known. */
+  readonly isClosed?: boolean
 }
 
-async function open({ size = 4 * MIB + 3, kept = [], isDoubtful = false, ...traits }: Given = {}) {
+async function open({
+  size = 4 * MIB + 3,
+  kept = [],
+  isDoubtful = false,
+  isClosed = false,
+  ...traits
+}: Given = {}) {
   const clock = new MemoryClock()
   const disk = new MemoryDisk(clock)
   const bytes = bytesOf(size, size)
@@ -34,7 +42,7 @@ async function open({ size = 4 * MIB + 3, kept = [], isDoubtful = false, ...trai
         remote,
         path: PATH,
         source,
-        closed: undefined,
+        closed: isClosed ? { size, mtime: 1, mode: 0o100644, isDirectory: false } : undefined,
         mode,
         kept,
         isDoubtful,
@@ -44,7 +52,7 @@ async function open({ size = 4 * MIB + 3, kept = [], isDoubtful = false, ...trai
       })
     )
   const readBytes = () => server.requests('read').length
-  return { server, disk, bytes, run, events, readBytes }
+  return { clock, server, remote, disk, bytes, run, events, readBytes }
 }
 
 const notVerified = { code: 'not-verified' }
@@ -58,13 +66,32 @@ describe.each(VERIFY_MODES)('%s', mode => {
   test.each([-1, 1])('refuses a size that is off by %i', async by => {
     const { server, bytes, run } = await open()
     server.put(PATH, bytesOf(1, bytes.length + by))
-    await expect(run(mode)).rejects.toMatchObject(notVerified)
+    await expect(run(mode)).rejects.toMatchObject({
+      ...notVerified,
+      message: `check a.part: the server must hold 4,194,307 bytes and holds ${by < 0 ? '4,194,306' : '4,194,308'} bytes`
+    })
+  })
+
+  test('asks for no size that it was told at the close', async () => {
+    const { server, run } = await open({ isClosed: true })
+    expect(await run(mode)).toMatchObject({ size: 4 * MIB + 3, mtime: 1 })
+    expect(server.requests('stat')).toEqual([])
+  })
+
+  test('leaves no file open', async () => {
+    const { clock, remote, run } = await open({ kept: [0] })
+    await run(mode)
+    await clock.untilQuiet()
+    expect(remote.openFiles.size).toBe(0)
   })
 
   test('refuses when there is nothing', async () => {
     const { server, run } = await open()
     server.remove(PATH)
-    await expect(run(mode)).rejects.toMatchObject(notVerified)
+    await expect(run(mode)).rejects.toMatchObject({
+      ...notVerified,
+      message: 'check a.part: the server must hold 4,194,307 bytes and holds nothing'
+    })
   })
 
   test.each([0, 2 * MIB - 1, 2 * MIB, 4 * MIB + 2])(
@@ -72,7 +99,10 @@ describe.each(VERIFY_MODES)('%s', mode => {
     async offset => {
       const { server, bytes, run } = await open({ kept: [0, 1] })
       server.put(PATH, changed(bytes, { offset, length: 1 }, 1))
-      await expect(run(mode)).rejects.toMatchObject(notVerified)
+      await expect(run(mode)).rejects.toMatchObject({
+        ...notVerified,
+        message: 'check a.part: the bytes on the server are not those of the local file'
+      })
     }
   )
 
@@ -97,9 +127,10 @@ describe.each(VERIFY_MODES)('%s', mode => {
 })
 
 test.each(['size', 'timestamp'] as const)('%s reads nothing of a file that kept nothing', async mode => {
-  const { run, readBytes } = await open()
+  const { server, run, readBytes } = await open()
   await run(mode)
   expect(readBytes()).toBe(0)
+  expect(server.requests('openForReading')).toEqual([])
 })
 
 test.each(['size', 'timestamp'] as const)(
@@ -108,7 +139,12 @@ test.each(['size', 'timestamp'] as const)(
     const { server, run, events } = await open({ kept: [0] })
     server.faults.push({ on: 'openForReading', then: 'permission' })
     await run(mode)
-    expect(events.map(({ type }) => type)).toEqual(['warning'])
+    expect(events).toEqual([
+      {
+        type: 'warning',
+        text: expect.stringMatching(/^The server lets nobody read a\.part \(.+\); its size is right\.$/)
+      }
+    ])
   }
 )
 

@@ -1,0 +1,101 @@
+import { describe, expect, test } from '@jest/globals'
+import { bytesOf } from '../support/memory-bytes.js'
+import { count, localOf, MemoryWorld, resultOf, warnings } from '../support/memory-world.js'
+
+const MODIFIED = Date.UTC(2020, 1, 1) + 999
+const MODIFIED_SECONDS = Date.UTC(2020, 1, 1) / 1000
+
+/** A file with mode 0755 here, on a server that takes these bits away from every file that it makes. */
+function worldWith(umask = 0): MemoryWorld {
+  const world = new MemoryWorld()
+  world.disk.put(localOf('app'), bytesOf(1, 500), { mode: 0o755, mtimeMs: MODIFIED })
+  const create = world.server.create.bind(world.server)
+  world.server.create = (path, mode) => create(path, mode === undefined ? undefined : mode & ~umask)
+  return world
+}
+
+function asked(world: MemoryWorld): number {
+  return world.server.requests('setAttributes').length
+}
+
+describe('the mode', () => {
+  test('that the file was made with is not set again', async () => {
+    const world = worldWith()
+    await world.run()
+    expect(world.server.files.get('site/app')?.mode).toBe(0o755)
+    expect(asked(world)).toBe(0)
+  })
+
+  test.each([
+    { fileMode: undefined, mode: 0o755 },
+    { fileMode: 0o664, mode: 0o664 }
+  ])('that the server took bits away from is set ($fileMode)', async ({ fileMode, mode }) => {
+    const world = worldWith(0o077)
+    await world.run({ fileMode })
+    expect(world.server.files.get('site/app')?.mode).toBe(mode)
+    expect(asked(world)).toBe(1)
+  })
+})
+
+describe('the time', () => {
+  test('is that of the local file in whole seconds where it is to be kept', async () => {
+    const world = worldWith()
+    await world.run({ preserveMtime: true })
+    expect(world.server.files.get('site/app')).toMatchObject({ mode: 0o755, mtime: MODIFIED_SECONDS })
+    expect(asked(world)).toBe(1)
+    expect(world.record('app')?.published).toEqual({ size: 500, mtime: MODIFIED_SECONDS })
+  })
+
+  test('is not set where the part file has it', async () => {
+    const world = worldWith()
+    const { server } = world
+    server.onChange = path => {
+      const file = server.files.get(path)
+      if (file !== undefined) file.mtime = MODIFIED_SECONDS
+    }
+    await world.run({ preserveMtime: true })
+    expect(server.files.get('site/app')?.mtime).toBe(MODIFIED_SECONDS)
+    expect(asked(world)).toBe(0)
+  })
+})
+
+describe('a refusal', () => {
+  test('is told once, with its reason, and nothing is asked for again', async () => {
+    const world = worldWith()
+    for (const name of ['b', 'c']) world.put(name, bytesOf(1, 4 * 1024 * 1024), MODIFIED)
+    world.server.faults.push({ on: 'setAttributes', times: Infinity, then: 'permission' })
+    const outcome = await world.run({ preserveMtime: true })
+    expect(outcome.report.results.map(({ status }) => status)).toEqual(['uploaded', 'uploaded', 'uploaded'])
+    expect(warnings(outcome)).toEqual([
+      expect.stringMatching(
+        /^The server does not set permissions or times of files \(.*setAttributes.*\); they stay as it makes them\.$/
+      )
+    ])
+    expect(asked(world)).toBeLessThan(3)
+  })
+
+  test('of several that were asked for together is told once', async () => {
+    const world = worldWith()
+    const { server } = world
+    for (let index = 0; index < 20; index++) world.put(`file-${index}`, bytesOf(index, 10), MODIFIED)
+    // The others wait for the directory that the first one makes.
+    server.onChange = path => {
+      const file = path.startsWith('site/app.') ? server.files.get(path) : undefined
+      if (file !== undefined) file.mtime = MODIFIED_SECONDS
+    }
+    server.faults.push({ on: 'setAttributes', times: Infinity, then: 'permission' })
+    const outcome = await world.run({ preserveMtime: true })
+    expect(asked(world)).toBeGreaterThan(1)
+    expect(warnings(outcome)).toHaveLength(1)
+  })
+
+  test('is none where the line was cut: the next attempt sets them', async () => {
+    const world = worldWith()
+    world.server.faults.push({ on: 'setAttributes', then: 'cut-all' })
+    const outcome = await world.run({ preserveMtime: true })
+    expect(resultOf(outcome, 'app').status).toBe('uploaded')
+    expect(warnings(outcome)).toEqual([])
+    expect(count(outcome, 'retrying')).toBe(1)
+    expect(world.server.files.get('site/app')?.mtime).toBe(MODIFIED_SECONDS)
+  })
+})
