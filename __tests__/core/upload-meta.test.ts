@@ -196,8 +196,8 @@ describe('any state', () => {
         )
         for (const told of [secret, folder, name, 'releases']) expect(text).not.toContain(told)
         for (const key of [own.seal, own.name]) {
-          expect(text).not.toContain(Buffer.from(key).toString('hex'))
-          expect(text).not.toContain(Buffer.from(key).toString('base64'))
+          expect(text).not.toContain(key.export().toString('hex'))
+          expect(text).not.toContain(key.export().toString('base64'))
         }
       })
     )

@@ -59660,7 +59660,7 @@ exports.suggestSimilar = suggestSimilar;
 __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
 /* harmony import */ var _small_heap_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1394);
 /* harmony import */ var _esm_dirname_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9853);
-/* harmony import */ var _cli_main_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8093);
+/* harmony import */ var _cli_main_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8759);
 
 
 
@@ -59671,7 +59671,7 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 8093:
+/***/ 8759:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -59821,6 +59821,44 @@ function totalsOf(results) {
 
 // EXTERNAL MODULE: ./node_modules/ssh2/lib/index.js
 var lib = __nccwpck_require__(5472);
+;// CONCATENATED MODULE: ./lib/adapters/sftp/coalesce-requests.js
+/**
+ * Sends all requests of one turn of the event loop in as few SSH packets as they fit in. ssh2 makes a packet for each,
+ * and enciphering one takes longer than all else that a short request needs. SFTP is a stream of bytes: where a packet
+ * ends means nothing (draft-ietf-secsh-filexfer-02, section 3). Does nothing where ssh2 looks different.
+ */
+function coalesceRequests(sftp) {
+    const internals = sftp;
+    const { _protocol: protocol, outgoing } = internals;
+    if (protocol?.channelData === undefined || outgoing === undefined)
+        return;
+    const send = protocol.channelData.bind(protocol);
+    let waiting = [];
+    let length = 0;
+    let channel = 0;
+    const flush = () => {
+        const [first] = waiting;
+        if (first === undefined)
+            return;
+        const bytes = waiting.length === 1 ? first : Buffer.concat(waiting, length);
+        waiting = [];
+        length = 0;
+        send(channel, bytes);
+    };
+    const channelData = (to, bytes) => {
+        channel = to;
+        if (length + bytes.length > outgoing.packetSize)
+            flush();
+        if (waiting.length === 0)
+            process.nextTick(flush);
+        waiting.push(bytes);
+        length += bytes.length;
+        if (length === outgoing.packetSize)
+            flush();
+    };
+    internals._protocol = Object.create(protocol, { channelData: { value: channelData } });
+}
+
 ;// CONCATENATED MODULE: ./lib/adapters/sftp/reason.js
 
 /** The error for a reason, which begins with what was being done at that place. */
@@ -61352,6 +61390,7 @@ class SftpSession {
 
 
 
+
 /** How long a server may take to say goodbye. */
 const connect_GOODBYE_MS = 500;
 /**
@@ -61404,7 +61443,9 @@ async function openSftp(opening, turn) {
     await logIn(client, stream, settings, progress, settings, turnHere);
     refuseTinyPackets(client);
     progress.stage = 'opening';
-    return { client, sftp: await startSftp(client, progress.place) };
+    const sftp = await startSftp(client, progress.place);
+    coalesceRequests(sftp);
+    return { client, sftp };
 }
 /** Logs in to the jump host and connects to the server from there; that says how far it has come, too. */
 async function openJump(opening, jump, { onReached, mayLogIn }) {
@@ -63178,24 +63219,25 @@ function badName(path) {
     return new UploadError('invalid-input', `paths: a file name must be UTF-8 without control characters and backslashes; found ${JSON.stringify(path)}`);
 }
 
+// EXTERNAL MODULE: external "node:fs"
+var external_node_fs_ = __nccwpck_require__(3024);
 ;// CONCATENATED MODULE: ./lib/adapters/local/regular-files.js
 
 
-/** Enough to keep the file system busy; more would only queue up in libuv's thread pool. */
-const CONCURRENCY = 64;
 /**
- * Looks at every path; directories are passed over.
+ * Looks at every path, on this thread: the search has just done so, and the system still knows. Directories are passed
+ * over.
  *
  * @throws UploadError `source-unreadable`
  */
-async function sortPaths(paths, followSymlinks) {
-    const stats = await statAll(paths, followSymlinks ? external_node_fs_promises_namespaceObject.stat : external_node_fs_promises_namespaceObject.lstat);
+function sortPaths(paths, followSymlinks) {
+    const look = followSymlinks ? external_node_fs_.statSync : external_node_fs_.lstatSync;
     const sizes = new Map();
     const symlinks = [];
     const special = [];
     for (const path of paths) {
-        const found = stats.get(path);
-        if (found === undefined || found.isDirectory())
+        const found = lookAt(path, look);
+        if (found.isDirectory())
             continue;
         if (found.isFile())
             sizes.set(path, found.size);
@@ -63204,27 +63246,13 @@ async function sortPaths(paths, followSymlinks) {
     }
     return { sizes, symlinks, special };
 }
-async function statAll(paths, look) {
-    const stats = new Map();
-    const queue = paths.values();
-    const work = async () => {
-        for (const path of queue) {
-            try {
-                stats.set(path, await look(path));
-            }
-            catch (error) {
-                throw toUploadError(error, 'source-unreadable', `look at ${JSON.stringify(path)}`);
-            }
-        }
-    };
-    const workers = Array.from({ length: CONCURRENCY }, work);
+function lookAt(path, look) {
     try {
-        await Promise.all(workers);
+        return look(path);
     }
-    finally {
-        await Promise.allSettled(workers);
+    catch (error) {
+        throw toUploadError(error, 'source-unreadable', `look at ${JSON.stringify(path)}`);
     }
-    return stats;
 }
 
 ;// CONCATENATED MODULE: external "os"
@@ -70004,7 +70032,7 @@ async function matchFiles(selection) {
         for (const line of set.lines)
             await searchPathOf(line, options);
         const { searchPaths, paths } = await search(set.lines, options);
-        const { sizes, symlinks, special } = await sortPaths(paths, options.followSymlinks);
+        const { sizes, symlinks, special } = sortPaths(paths, options.followSymlinks);
         const placement = set.place(searchPaths, [...sizes.keys()]);
         placements.push(placement);
         const ignored = new Set([...sizes.keys()].filter(path => rules.ignoresFile(path)));
@@ -70615,7 +70643,7 @@ async function discard({ progress, lane }, record) {
 
 /** Derives the keys for `.upload.meta` from the login secret: the private key's text or the password. */
 function deriveStateKeys(secret) {
-    const derive = (purpose) => new Uint8Array((0,external_node_crypto_.hkdfSync)('sha256', secret, 'resumable-sftp-upload', purpose, 32));
+    const derive = (purpose) => (0,external_node_crypto_.createSecretKey)(Buffer.from((0,external_node_crypto_.hkdfSync)('sha256', secret, 'resumable-sftp-upload', purpose, 32)));
     return { seal: derive('seal of .upload.meta, version 1'), name: derive('names in .upload.meta, version 1') };
 }
 /** A name that tells nothing to those without the key: HMAC-SHA256 over the parts, 32 hexadecimal digits. */
@@ -80153,7 +80181,7 @@ function directoryOf(target) {
 
 /** Large files that are on their way at once: more than one, so that the lanes stay full where one ends. */
 const LARGE_AT_ONCE = 3;
-const SMALL_AT_ONCE = 2048;
+const SMALL_AT_ONCE = 1024;
 /** What makes another lane worth its login. */
 const BYTES_FOR_A_LANE = 8 * 1024 * 1024;
 const FILES_FOR_A_LANE = 64;
@@ -80389,8 +80417,73 @@ const previewFile = async (progress, attempt) => {
     }
 };
 
-// EXTERNAL MODULE: external "node:fs"
-var external_node_fs_ = __nccwpck_require__(3024);
+;// CONCATENATED MODULE: ./lib/adapters/local/opened-file.js
+
+
+
+/** Opening a FIFO would wait for a writer otherwise; for a regular file it means nothing. */
+const OPEN_FLAGS = external_node_fs_.constants.O_RDONLY | external_node_fs_.constants.O_NONBLOCK;
+/** What every open local file has: it knows what it was when it was opened. */
+class OpenedFile {
+    opened;
+    size;
+    mtimeMs;
+    version;
+    mode;
+    path;
+    /** @throws UploadError `source-changed` when it is no longer what was planned. */
+    constructor(file, opened) {
+        this.opened = opened;
+        this.path = file.local;
+        this.size = Number(opened.size);
+        this.mtimeMs = Number(opened.mtimeNs) / 1e6;
+        this.version = [opened.dev, opened.ino, opened.size, opened.mtimeNs].join(':');
+        this.mode = process.platform === 'win32' ? undefined : Number(opened.mode & 4095n);
+        const doing = `read ${this.path}`;
+        if (!opened.isFile())
+            throw new UploadError('source-changed', `${doing}: it is no regular file any more`);
+        if (this.size !== file.size) {
+            const sizes = `it had ${formatCount(file.size, 'byte')} and has ${formatCount(this.size, 'byte')}`;
+            throw new UploadError('source-changed', `${doing}: ${sizes}`);
+        }
+    }
+    confirmUnchanged() {
+        const now = statNow(this.path);
+        const { dev, ino, size, mtimeNs } = this.opened;
+        if (now?.size === size && now.mtimeNs === mtimeNs && now.ino === ino && now.dev === dev)
+            return Promise.resolve();
+        const what = now === undefined
+            ? 'it is gone'
+            : now.size === size
+                ? 'it was written to or replaced'
+                : `it had ${formatCount(this.size, 'byte')} and has ${formatCount(Number(now.size), 'byte')}`;
+        const doing = `${this.path} changed while it was being sent`;
+        return Promise.reject(new UploadError('source-changed', `${doing}: ${what}`));
+    }
+    unreadable(reason) {
+        return toUploadError(reason, 'source-unreadable', `read ${this.path}`);
+    }
+    tooShort() {
+        return new UploadError('source-changed', `${this.path} became shorter while it was being sent`);
+    }
+}
+/** Why a file could not be opened. */
+function openError(error, { local }) {
+    return toUploadError(error, opened_file_isMissing(error) ? 'source-changed' : 'source-unreadable', `read ${local}`);
+}
+/** On this thread: another one would take longer to be asked than the system to answer. */
+function statNow(path) {
+    try {
+        return (0,external_node_fs_.statSync)(path, { bigint: true });
+    }
+    catch {
+        return undefined;
+    }
+}
+function opened_file_isMissing(error) {
+    return typeof error === 'object' && error !== null && 'code' in error && error.code === 'ENOENT';
+}
+
 // EXTERNAL MODULE: external "node:worker_threads"
 var external_node_worker_threads_ = __nccwpck_require__(5919);
 ;// CONCATENATED MODULE: ./lib/adapters/local/reader-pool.js
@@ -80506,33 +80599,18 @@ class Reader {
     }
 }
 
-;// CONCATENATED MODULE: ./lib/adapters/local/local-source.js
+;// CONCATENATED MODULE: ./lib/adapters/local/long-source.js
 
 
 
 
-
-
-
-/** Bytes of a range that this thread reads and hashes faster itself than it can ask a worker to. */
-const SHORT = 64 * 1024;
 const HASHED_AT_ONCE = 4 * 1024 * 1024;
-/** Opening a FIFO would wait for a writer otherwise; for a regular file it means nothing. */
-const local_source_READ = external_node_fs_.constants.O_RDONLY | external_node_fs_.constants.O_NONBLOCK;
-/** Opens a local file for the time of its upload. @throws UploadError `source-unreadable`, `source-changed`. */
-async function openLocalSource(file, readers) {
-    const doing = `read ${file.local}`;
+/** Opens a file that worker threads read, piece by piece. @throws UploadError `source-unreadable`, `source-changed`. */
+async function openLongSource(file, readers) {
     try {
-        const handle = await (0,external_node_fs_promises_namespaceObject.open)(file.local, local_source_READ);
+        const handle = await (0,external_node_fs_promises_namespaceObject.open)(file.local, OPEN_FLAGS);
         try {
-            const opened = await handle.stat({ bigint: true });
-            if (!opened.isFile())
-                throw new UploadError('source-changed', `${doing}: it is no regular file any more`);
-            if (Number(opened.size) !== file.size) {
-                const sizes = `it had ${formatCount(file.size, 'byte')} and has ${formatCount(Number(opened.size), 'byte')}`;
-                throw new UploadError('source-changed', `${doing}: ${sizes}`);
-            }
-            return new LocalSource(file.local, handle, opened, readers);
+            return new LongSource(file, await handle.stat({ bigint: true }), handle, readers);
         }
         catch (error) {
             await handle.close();
@@ -80540,45 +80618,20 @@ async function openLocalSource(file, readers) {
         }
     }
     catch (error) {
-        throw toUploadError(error, local_source_isMissing(error) ? 'source-changed' : 'source-unreadable', doing);
+        throw openError(error, file);
     }
 }
-class LocalSource {
-    path;
+class LongSource extends OpenedFile {
     handle;
-    opened;
     readers;
-    size;
-    mtimeMs;
-    version;
-    mode;
     whole;
     closed = false;
-    constructor(path, handle, opened, readers) {
-        this.path = path;
+    constructor(file, opened, handle, readers) {
+        super(file, opened);
         this.handle = handle;
-        this.opened = opened;
         this.readers = readers;
-        this.size = Number(opened.size);
-        this.mtimeMs = Number(opened.mtimeNs) / 1e6;
-        this.version = [opened.dev, opened.ino, opened.size, opened.mtimeNs].join(':');
-        this.mode = process.platform === 'win32' ? undefined : Number(opened.mode & 4095n);
     }
     stream(range) {
-        return range.length <= SHORT ? this.shortStream(range) : this.longStream(range);
-    }
-    shortStream(range) {
-        const reading = this.read(range);
-        reading.catch(() => undefined);
-        const slices = async function* () {
-            yield await reading;
-        };
-        const digest = async () => (0,external_node_crypto_.createHash)('sha256')
-            .update(await reading)
-            .digest('base64');
-        return { slices: slices(), digest };
-    }
-    longStream(range) {
         let settle;
         const digest = new Promise(resolve => (settle = resolve));
         const { handle, readers } = this;
@@ -80636,23 +80689,11 @@ class LocalSource {
             read = await this.handle.read(Buffer.allocUnsafe(length), 0, length, offset);
         }
         catch (error) {
-            throw toUploadError(error, 'source-unreadable', `read ${this.path}`);
+            throw this.unreadable(error);
         }
         if (read.bytesRead < length)
             throw this.tooShort();
         return read.buffer;
-    }
-    async confirmUnchanged() {
-        const now = await (0,external_node_fs_promises_namespaceObject.stat)(this.path, { bigint: true }).catch(() => undefined);
-        const { dev, ino, size, mtimeNs } = this.opened;
-        if (now?.size === size && now.mtimeNs === mtimeNs && now.ino === ino && now.dev === dev)
-            return;
-        const what = now === undefined
-            ? 'it is gone'
-            : now.size === size
-                ? 'it was written to or replaced'
-                : `it had ${formatCount(Number(size), 'byte')} and has ${formatCount(Number(now.size), 'byte')}`;
-        throw new UploadError('source-changed', `${this.path} changed while it was being sent: ${what}`);
     }
     close() {
         this.closed = true;
@@ -80687,15 +80728,77 @@ class LocalSource {
             throw this.tooShort();
         return digest;
     }
-    unreadable(reason) {
-        return new UploadError('source-unreadable', `read ${this.path}: ${reason}`);
+}
+
+;// CONCATENATED MODULE: ./lib/adapters/local/short-source.js
+
+
+
+/**
+ * Reads a short file into memory, on this thread: having others open, read and close it takes several times as long.
+ *
+ * @throws UploadError `source-unreadable`, `source-changed`.
+ */
+function openShortSource(file) {
+    try {
+        const descriptor = (0,external_node_fs_.openSync)(file.local, OPEN_FLAGS);
+        try {
+            return new ShortSource(file, (0,external_node_fs_.fstatSync)(descriptor, { bigint: true }), descriptor);
+        }
+        finally {
+            (0,external_node_fs_.closeSync)(descriptor);
+        }
     }
-    tooShort() {
-        return new UploadError('source-changed', `${this.path} became shorter while it was being sent`);
+    catch (error) {
+        throw openError(error, file);
     }
 }
-function local_source_isMissing(error) {
-    return typeof error === 'object' && error !== null && 'code' in error && error.code === 'ENOENT';
+class ShortSource extends OpenedFile {
+    bytes;
+    /** The descriptor is read now, and not needed later. */
+    constructor(file, opened, descriptor) {
+        super(file, opened);
+        this.bytes = Buffer.allocUnsafe(this.size);
+        let filled = 0;
+        while (filled < this.size) {
+            const count = (0,external_node_fs_.readSync)(descriptor, this.bytes, filled, this.size - filled, filled);
+            if (count === 0)
+                throw this.tooShort();
+            filled += count;
+        }
+    }
+    stream(range) {
+        const slice = this.slice(range);
+        return { slices: [slice], digest: () => sha256(slice) };
+    }
+    digest(range) {
+        return sha256(this.slice(range));
+    }
+    wholeDigest() {
+        return sha256(this.bytes);
+    }
+    read(range) {
+        return Promise.resolve(this.slice(range));
+    }
+    close() {
+        return Promise.resolve();
+    }
+    slice({ offset, length }) {
+        return this.bytes.subarray(offset, offset + length);
+    }
+}
+function sha256(bytes) {
+    return Promise.resolve((0,external_node_crypto_.createHash)('sha256').update(bytes).digest('base64'));
+}
+
+;// CONCATENATED MODULE: ./lib/adapters/local/local-source.js
+
+
+/** Bytes of a file that is read into memory as a whole. */
+const SHORT = 64 * 1024;
+/** Opens a local file for the time of its upload. @throws UploadError `source-unreadable`, `source-changed`. */
+async function openLocalSource(file, readers) {
+    return file.size <= SHORT ? openShortSource(file) : openLongSource(file, readers);
 }
 
 ;// CONCATENATED MODULE: ./lib/core/extraneous.js

@@ -1,15 +1,15 @@
-import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto'
+import { createHmac, createSecretKey, hkdfSync, type KeyObject, timingSafeEqual } from 'node:crypto'
 
 /** Keys that only the holder of the login secret can derive (HKDF-SHA256, RFC 5869). */
 export interface StateKeys {
-  readonly seal: Uint8Array
-  readonly name: Uint8Array
+  readonly seal: KeyObject
+  readonly name: KeyObject
 }
 
 /** Derives the keys for `.upload.meta` from the login secret: the private key's text or the password. */
 export function deriveStateKeys(secret: string): StateKeys {
   const derive = (purpose: string) =>
-    new Uint8Array(hkdfSync('sha256', secret, 'resumable-sftp-upload', purpose, 32))
+    createSecretKey(Buffer.from(hkdfSync('sha256', secret, 'resumable-sftp-upload', purpose, 32)))
   return { seal: derive('seal of .upload.meta, version 1'), name: derive('names in .upload.meta, version 1') }
 }
 

@@ -22,7 +22,7 @@ export interface Source {
    * @throws UploadError `source-changed` when the file has become too short, `source-unreadable`.
    */
   stream(range: ByteRange): SourceStream
-  /** SHA-256 of the range, off the main thread. */
+  /** SHA-256 of the range; of a long one off the main thread. */
   digest(range: ByteRange): Promise<Digest>
   /** SHA-256 of the whole file, read once; sending does not wait behind it. */
   wholeDigest(): Promise<Digest>
@@ -34,7 +34,7 @@ export interface Source {
 }
 
 export interface SourceStream {
-  readonly slices: AsyncIterable<Uint8Array>
+  readonly slices: AsyncIterable<Uint8Array> | Iterable<Uint8Array>
   /** SHA-256 of all slices; settles after the last slice was read. */
   digest(): Promise<Digest>
 }

@@ -14,6 +14,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openLocalSource } from '../../../src/adapters/local/local-source.js'
+import { openLongSource } from '../../../src/adapters/local/long-source.js'
 import { ReaderPool } from '../../../src/adapters/local/reader-pool.js'
 import { artifactBytes, writeArtifact, writeTree } from '../../support/artifact.js'
 import { settingsFor } from '../../support/sftp-settings.js'
@@ -63,11 +64,21 @@ describe('a file that is not what it was when it was found', () => {
     await expect(open(path, 10)).rejects.toMatchObject({ code, message: expect.stringContaining(path) })
   })
 
-  test('but cannot be read any more, is named, whatever reads it', async () => {
-    // A file of 4,096 bytes by its own account that refuses to be read.
-    const path = '/sys/class/net/lo/speed'
-    if (!existsSync(path)) return
-    const source = await open(path, statSync(path).size)
+  // A file of 4,096 bytes by its own account that refuses to be read.
+  const unreadable = '/sys/class/net/lo/speed'
+
+  test('but cannot be read, is named', async () => {
+    if (!existsSync(unreadable)) return
+    await expect(open(unreadable, statSync(unreadable).size)).rejects.toMatchObject({
+      code: 'source-unreadable',
+      message: expect.stringContaining(unreadable)
+    })
+  })
+
+  test('but is long and cannot be read, is named, whatever reads it', async () => {
+    if (!existsSync(unreadable)) return
+    const path = unreadable
+    const source = await openLongSource({ local: path, remote: 'x', size: statSync(path).size }, readers)
     const range = { offset: 0, length: source.size }
     const read = async () => {
       const { slices } = source.stream(range)

@@ -61,7 +61,7 @@ export async function matchFiles(selection: FileSelection): Promise<Match> {
   for (const set of setsOf(selection.paths)) {
     for (const line of set.lines) await searchPathOf(line, options)
     const { searchPaths, paths } = await search(set.lines, options)
-    const { sizes, symlinks, special } = await sortPaths(paths, options.followSymlinks)
+    const { sizes, symlinks, special } = sortPaths(paths, options.followSymlinks)
     const placement = set.place(searchPaths, [...sizes.keys()])
     placements.push(placement)
     const ignored = new Set([...sizes.keys()].filter(path => rules.ignoresFile(path)))

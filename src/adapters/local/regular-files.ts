@@ -1,5 +1,4 @@
-import type { Stats } from 'node:fs'
-import { lstat, stat } from 'node:fs/promises'
+import { lstatSync, type Stats, statSync } from 'node:fs'
 import { toUploadError } from '../../core/errors.js'
 
 /** The regular files among some paths, and the others by what they are. */
@@ -12,48 +11,30 @@ export interface SortedPaths {
   readonly special: readonly string[]
 }
 
-/** Enough to keep the file system busy; more would only queue up in libuv's thread pool. */
-const CONCURRENCY = 64
-
 /**
- * Looks at every path; directories are passed over.
+ * Looks at every path, on this thread: the search has just done so, and the system still knows. Directories are passed
+ * over.
  *
  * @throws UploadError `source-unreadable`
  */
-export async function sortPaths(paths: readonly string[], followSymlinks: boolean): Promise<SortedPaths> {
-  const stats = await statAll(paths, followSymlinks ? stat : lstat)
+export function sortPaths(paths: readonly string[], followSymlinks: boolean): SortedPaths {
+  const look = followSymlinks ? statSync : lstatSync
   const sizes = new Map<string, number>()
   const symlinks: string[] = []
   const special: string[] = []
   for (const path of paths) {
-    const found = stats.get(path)
-    if (found === undefined || found.isDirectory()) continue
+    const found = lookAt(path, look)
+    if (found.isDirectory()) continue
     if (found.isFile()) sizes.set(path, found.size)
     else (found.isSymbolicLink() ? symlinks : special).push(path)
   }
   return { sizes, symlinks, special }
 }
 
-async function statAll(
-  paths: readonly string[],
-  look: (path: string) => Promise<Stats>
-): Promise<ReadonlyMap<string, Stats>> {
-  const stats = new Map<string, Stats>()
-  const queue = paths.values()
-  const work = async () => {
-    for (const path of queue) {
-      try {
-        stats.set(path, await look(path))
-      } catch (error) {
-        throw toUploadError(error, 'source-unreadable', `look at ${JSON.stringify(path)}`)
-      }
-    }
-  }
-  const workers = Array.from({ length: CONCURRENCY }, work)
+function lookAt(path: string, look: (path: string) => Stats): Stats {
   try {
-    await Promise.all(workers)
-  } finally {
-    await Promise.allSettled(workers)
+    return look(path)
+  } catch (error) {
+    throw toUploadError(error, 'source-unreadable', `look at ${JSON.stringify(path)}`)
   }
-  return stats
 }

@@ -2,6 +2,7 @@ import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { Client, type ClientChannel, type SFTPWrapper } from 'ssh2'
 import type { LoginTurn, Remote } from '../../engine/ports.js'
+import { coalesceRequests } from './coalesce-requests.js'
 import { endError, forwardError, sftpError, timeoutError } from './connection-errors.js'
 import { type Hop, jumpPlaceOf, placeOf, type Place, type Progress } from './hop.js'
 import { JumpStream } from './jump-stream.js'
@@ -83,7 +84,9 @@ async function openSftp(opening: Opening, turn: LoginTurn): Promise<{ client: Cl
   await logIn(client, stream, settings, progress, settings, turnHere)
   refuseTinyPackets(client)
   progress.stage = 'opening'
-  return { client, sftp: await startSftp(client, progress.place) }
+  const sftp = await startSftp(client, progress.place)
+  coalesceRequests(sftp)
+  return { client, sftp }
 }
 
 /** Logs in to the jump host and connects to the server from there; that says how far it has come, too. */
