@@ -14,8 +14,8 @@ if (isCacheProcess()) {
 } else if (isPost()) {
   await post()
 } else {
-  noteMain()
   try {
+    noteMain()
     await main(stopSignal())
   } catch (error) {
     const message = reasonOf(error)

@@ -370,6 +370,25 @@ describe('a rename whose answer was lost', () => {
     expect(world.server.names('site')).toEqual(['app.zip'])
   })
 
+  test.each([
+    ['that is continued', 3 * MIB],
+    ['of a file that has another size by then', 2 * MIB]
+  ])(
+    'of a server that swaps, and lost between its renames, leaves no old copy behind: %s',
+    async (_, size) => {
+      const world = new MemoryWorld({ canReplace: false })
+      world.put('app.zip', bytesOf(1, 3 * MIB))
+      world.putOld('app.zip', bytesOf(2, 3 * MIB))
+      // The old file is aside, the new one is not in place.
+      world.server.faults.push({ on: 'rename', path: /app\.zip$/, then: 'cut', takesEffect: true })
+      await world.run({ retries: 0 })
+      expect(world.server.names('site').filter(name => name.endsWith('.old'))).toHaveLength(1)
+      world.put('app.zip', bytesOf(size === 3 * MIB ? 1 : 3, size))
+      expect(resultOf(await world.run(next), 'app.zip').status).toBe('uploaded')
+      expect(world.server.names('site')).toEqual(['app.zip'])
+    }
+  )
+
   test('does not fail the file where the part file has to be sent again over several lanes', async () => {
     const world = new MemoryWorld({ reopen: 'empties' })
     world.watchesLedger = false

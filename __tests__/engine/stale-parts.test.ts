@@ -15,6 +15,16 @@ async function open() {
   return { clock, server, remote, put, stale: new StaleParts(clock) }
 }
 
+test('removes what the upload itself gave up at once, with the old copy of a swap', async () => {
+  const { clock, server, remote, put, stale } = await open()
+  for (const name of ['0123abcd.part', '0123abcd.part.old', '89abcdef.part', '89abcdef.part.old']) {
+    put(`site/app.zip.${name}`, 0)
+  }
+  stale.sweep(remote, 'site/app.zip', ['0123abcd'])
+  await clock.until(stale.done())
+  expect(server.names('site')).toEqual(['app.zip.89abcdef.part', 'app.zip.89abcdef.part.old'])
+})
+
 test('removes part files of the target that are older than 7 days, and nothing else', async () => {
   const { clock, server, remote, put, stale } = await open()
   put('site/app.zip', 30)

@@ -59660,7 +59660,7 @@ exports.suggestSimilar = suggestSimilar;
 __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
 /* harmony import */ var _small_heap_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1394);
 /* harmony import */ var _esm_dirname_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9853);
-/* harmony import */ var _cli_main_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8759);
+/* harmony import */ var _cli_main_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(3485);
 
 
 
@@ -59671,7 +59671,7 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 8759:
+/***/ 3485:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -60121,6 +60121,8 @@ function readable(error) {
 const LIMITS = 'Servers do that at their limit of logins at once (MaxStartups), or to an address that they banned (fail2ban).';
 const CHECK_PORT = 'Check that an SSH server is at this host and port; RUNNER_DEBUG=1 shows the dialogue.';
 const NOT_UNDERSTOOD = ['Server and client do not understand each other.', CHECK_PORT];
+/** What OpenSSH says in the place of its name at a limit (sshd.c), since 9.2 and 9.8. */
+const AT_LIMIT = /^(?:Exceeded MaxStartups|Not allowed at this time)/;
 /** What went wrong before the login was done; without an error the server hung up. */
 function connectionError(error, progress, login) {
     return errorAt(progress.place, whyNotConnected(error, progress, login), error);
@@ -60189,6 +60191,10 @@ function notSsh(error, { foreign, place }) {
     return ['protocol', serverText(error.message), ...NOT_UNDERSTOOD];
 }
 function answersOtherwise(foreign, { prefix }) {
+    if (AT_LIMIT.test(foreign)) {
+        const help = `Lower the input connections, wait, and ${FIREWALL}.`;
+        return ['connection-lost', `the server takes no login now: "${foreign}"`, LIMITS, help];
+    }
     const isFtp = /ftp/i.test(foreign);
     return [
         'protocol',
@@ -60902,6 +60908,27 @@ function isList(answer) {
     return Array.isArray(answer) && answer.every(({ filename }) => filename !== undefined);
 }
 
+;// CONCATENATED MODULE: ./lib/adapters/sftp/long-name.js
+
+/** What Linux, macOS and Windows let a name and a path have (NAME_MAX, PATH_MAX), in bytes. */
+const LONGEST_NAME = 255;
+const LONGEST_PATH = 4095;
+/** Servers have no status for a name that is too long; they say "Bad message", "Failure" or "Permission denied". */
+function explainLongName(error, path) {
+    if (!isRefusal(error))
+        return error;
+    const name = path.slice(path.lastIndexOf('/') + 1);
+    const [what, length, most] = Buffer.byteLength(name) > LONGEST_NAME
+        ? ['name', Buffer.byteLength(name), LONGEST_NAME]
+        : ['path', Buffer.byteLength(path), LONGEST_PATH];
+    if (length <= most)
+        return error;
+    const text = `${error.message}; the ${what} has ${length} bytes, and most servers take ${most}`;
+    return new UploadError('invalid-input', `${text}\nGive the file a shorter one with local => remote.`, {
+        cause: error
+    });
+}
+
 ;// CONCATENATED MODULE: ./lib/core/blocks.js
 const MEBIBYTE = 1024 * 1024;
 const MAX_BLOCKS = 4096;
@@ -61199,6 +61226,7 @@ class Requests {
 
 
 
+
 /** Open flags of SFTP version 3 (draft-ietf-secsh-filexfer-02, section 6.3). */
 const READ = 0x01;
 const WRITE = 0x02;
@@ -61267,7 +61295,7 @@ class SftpSession {
         catch (error) {
             if (error instanceof UploadError && error.code === 'not-found')
                 return undefined;
-            throw error;
+            throw explainLongName(error, path);
         }
     }
     async kindOf(path) {
@@ -61295,16 +61323,26 @@ class SftpSession {
             this.do(`close ${path}`, done => this.sftp.close(handle, done)).catch(() => undefined);
         }
     }
-    makeDirectory(path, mode) {
-        return this.do(`make the directory ${path}`, done => {
-            if (mode === undefined)
-                this.sftp.mkdir(path, done);
-            else
-                this.sftp.mkdir(path, { mode }, done);
-        });
+    async makeDirectory(path, mode) {
+        try {
+            await this.do(`make the directory ${path}`, done => {
+                if (mode === undefined)
+                    this.sftp.mkdir(path, done);
+                else
+                    this.sftp.mkdir(path, { mode }, done);
+            });
+        }
+        catch (error) {
+            throw explainLongName(error, path);
+        }
     }
-    create(path, mode) {
-        return this.open(path, CREATE_EMPTY, mode === undefined ? {} : { mode });
+    async create(path, mode) {
+        try {
+            return await this.open(path, CREATE_EMPTY, mode === undefined ? {} : { mode });
+        }
+        catch (error) {
+            throw explainLongName(error, path);
+        }
     }
     reopen(path) {
         return this.open(path, WRITE, {});
@@ -70442,8 +70480,9 @@ function prove_clip(offset, length, fileSize) {
 ;// CONCATENATED MODULE: ./lib/engine/abortable.js
 /** Settles as the work does, or rejects with the signal's reason when that comes first; the work itself goes on. */
 async function abortable(work, signal) {
-    signal.throwIfAborted();
+    // Also when it ends at once: what is given up may fail later, and nobody else waits for it.
     work.catch(() => undefined);
+    signal.throwIfAborted();
     let stop = () => undefined;
     const aborted = new Promise((_resolve, reject) => {
         stop = () => reject(signal.reason);
@@ -70610,8 +70649,14 @@ function remember({ progress }, record) {
     progress.record = record;
     return record;
 }
+/** The part file of the record is given up, or has another name now. */
+function abandon({ progress: { record, abandoned } }) {
+    if (record !== undefined && record.published === undefined)
+        abandoned.add(record.partId);
+}
 function begin(task, identity) {
     task.progress.provenMtimeMs = identity.mtimeMs;
+    abandon(task);
     const record = { partId: task.attempt.world.newId(), identity, ledger: new Ledger(identity.size) };
     return { ...task, record: remember(task, record) };
 }
@@ -79145,7 +79190,7 @@ async function publishWhole(progress, lane, attempt) {
     const part = { size: file.size, mtime: whole.mtime };
     const stat = await publish(remote, partPath(file.remote, record.partId), file.remote, part);
     rememberPublished({ progress }, publishing, stat);
-    attempt.staleParts.sweep(remote, file.remote);
+    attempt.staleParts.sweep(remote, file.remote, progress.abandoned);
 }
 /** Records what the server says of the target that has the file's bytes. */
 function rememberPublished(task, record, { size, mtime }) {
@@ -79374,6 +79419,7 @@ async function giveNewId(task) {
             throw error;
         return task;
     }
+    abandon(task);
     remember(task, renamed.record);
     return renamed;
 }
@@ -79940,7 +79986,7 @@ async function becomeWhole(task, part) {
 }
 /** Whether a rename whose answer was lost has happened: only reading all of it tells the new file from an old one that is alike. */
 async function wasPublished(task) {
-    const { progress, source, lane } = task;
+    const { progress, source, lane, attempt } = task;
     const target = progress.file.remote;
     try {
         const [file, stat] = await drain([lane.remote.openForReading(target), lane.remote.stat(target)]);
@@ -79950,6 +79996,7 @@ async function wasPublished(task) {
             return false;
         rememberPublished(task, task.record, stat);
         await lane.remote.remove(backupPath(partPath(target, task.record.partId))).catch(() => undefined);
+        attempt.staleParts.sweep(lane.remote, target, progress.abandoned);
         return true;
     }
     catch (error) {
@@ -80107,6 +80154,7 @@ class RunLog {
 
 
 
+
 const STALE_AFTER_MS = 7 * 24 * 60 * 60 * 1000;
 const LONGEST_SWEEP_MS = 30_000;
 /** Removes part files that uploads of the same target left behind more than 7 days ago; lists a directory only once. */
@@ -80125,16 +80173,22 @@ class StaleParts {
         // What goes wrong here matters to nobody.
         this.listings.set(directory, this.list(remote, directory).catch(() => new Map()));
     }
-    /** Sweeps in the background after a file was published. */
-    sweep(remote, target) {
+    /** Sweeps in the background after a file was published; what its own upload gave up goes at once. */
+    sweep(remote, target, abandoned = []) {
         this.look(remote, target);
         const directory = directoryOf(target);
         const name = target.slice(target.lastIndexOf('/') + 1);
+        const remove = (path) => remote.remove(path).catch(() => undefined);
         const sweep = async () => {
             const stale = (await this.listings.get(directory))?.get(name) ?? [];
-            await Promise.all(stale.map(entry => remote.remove(`${directory}/${entry.name}`).catch(() => undefined)));
+            await Promise.all(stale.map(entry => remove(`${directory}/${entry.name}`)));
         };
         this.sweeps.push(sweep());
+        for (const id of abandoned) {
+            const part = partPath(target, id);
+            for (const path of [part, backupPath(part)])
+                this.sweeps.push(remove(path));
+        }
     }
     /** Resolves when every sweep has ended, or after half a minute: a directory may take long to list, or have no end. */
     async done() {
@@ -80359,7 +80413,8 @@ function newProgress(file) {
         reusedBytes: 0,
         digest: undefined,
         startedMs: undefined,
-        sentAgain: false
+        sentAgain: false,
+        abandoned: new Set()
     };
 }
 function resultOf(progress, status, nowMs, error) {

@@ -97,8 +97,14 @@ export function remember({ progress }: Pick<FileTask, 'progress'>, record: Uploa
   return record
 }
 
+/** The part file of the record is given up, or has another name now. */
+export function abandon({ progress: { record, abandoned } }: Pick<FileTask, 'progress'>): void {
+  if (record !== undefined && record.published === undefined) abandoned.add(record.partId)
+}
+
 function begin(task: FileTask, identity: Identity): RecordedTask {
   task.progress.provenMtimeMs = identity.mtimeMs
+  abandon(task)
   const record = { partId: task.attempt.world.newId(), identity, ledger: new Ledger(identity.size) }
   return { ...task, record: remember(task, record) }
 }

@@ -1,7 +1,7 @@
 import { isRefusal } from '../core/errors.js'
 import { partPath } from '../core/identity.js'
 import { parentOf } from '../core/plan.js'
-import { discard, refuseDirectory, remember, startOver } from './decide.js'
+import { abandon, discard, refuseDirectory, remember, startOver } from './decide.js'
 import { drain } from './drain.js'
 import type { RecordedTask } from './file-progress.js'
 import type { Lane } from './lane.js'
@@ -72,6 +72,7 @@ async function giveNewId(task: RecordedTask): Promise<RecordedTask> {
     if (record.rebuilt === true || !isRefusal(error)) throw error
     return task
   }
+  abandon(task)
   remember(task, renamed.record)
   return renamed
 }

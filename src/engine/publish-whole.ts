@@ -23,7 +23,7 @@ export async function publishWhole(progress: FileProgress, lane: Lane, attempt: 
   const part = { size: file.size, mtime: whole.mtime }
   const stat = await publish(remote, partPath(file.remote, record.partId), file.remote, part)
   rememberPublished({ progress }, publishing, stat)
-  attempt.staleParts.sweep(remote, file.remote)
+  attempt.staleParts.sweep(remote, file.remote, progress.abandoned)
 }
 
 /** Records what the server says of the target that has the file's bytes. */

@@ -1,6 +1,7 @@
 import { UploadError } from '../core/errors.js'
-import { targetOfPart } from '../core/identity.js'
+import { partPath, targetOfPart } from '../core/identity.js'
 import { parentOf } from '../core/plan.js'
+import { backupPath } from './publish.js'
 import type { Clock, Remote, RemoteEntry } from './ports.js'
 
 const STALE_AFTER_MS = 7 * 24 * 60 * 60 * 1000
@@ -24,18 +25,21 @@ export class StaleParts {
     )
   }
 
-  /** Sweeps in the background after a file was published. */
-  sweep(remote: Remote, target: string): void {
+  /** Sweeps in the background after a file was published; what its own upload gave up goes at once. */
+  sweep(remote: Remote, target: string, abandoned: Iterable<string> = []): void {
     this.look(remote, target)
     const directory = directoryOf(target)
     const name = target.slice(target.lastIndexOf('/') + 1)
+    const remove = (path: string) => remote.remove(path).catch(() => undefined)
     const sweep = async () => {
       const stale = (await this.listings.get(directory))?.get(name) ?? []
-      await Promise.all(
-        stale.map(entry => remote.remove(`${directory}/${entry.name}`).catch(() => undefined))
-      )
+      await Promise.all(stale.map(entry => remove(`${directory}/${entry.name}`)))
     }
     this.sweeps.push(sweep())
+    for (const id of abandoned) {
+      const part = partPath(target, id)
+      for (const path of [part, backupPath(part)]) this.sweeps.push(remove(path))
+    }
   }
 
   /** Resolves when every sweep has ended, or after half a minute: a directory may take long to list, or have no end. */

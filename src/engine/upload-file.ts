@@ -114,7 +114,7 @@ async function becomeWhole(task: RecordedTask, part: RemoteStat): Promise<void> 
 
 /** Whether a rename whose answer was lost has happened: only reading all of it tells the new file from an old one that is alike. */
 async function wasPublished(task: RecordedTask): Promise<boolean> {
-  const { progress, source, lane } = task
+  const { progress, source, lane, attempt } = task
   const target = progress.file.remote
   try {
     const [file, stat] = await drain([lane.remote.openForReading(target), lane.remote.stat(target)])
@@ -123,6 +123,7 @@ async function wasPublished(task: RecordedTask): Promise<boolean> {
     if (!same || stat === undefined) return false
     rememberPublished(task, task.record, stat)
     await lane.remote.remove(backupPath(partPath(target, task.record.partId))).catch(() => undefined)
+    attempt.staleParts.sweep(lane.remote, target, progress.abandoned)
     return true
   } catch (error) {
     if (!isRefusal(error)) throw error

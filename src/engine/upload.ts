@@ -233,7 +233,8 @@ function newProgress(file: PlannedFile): FileProgress {
     reusedBytes: 0,
     digest: undefined,
     startedMs: undefined,
-    sentAgain: false
+    sentAgain: false,
+    abandoned: new Set()
   }
 }
 

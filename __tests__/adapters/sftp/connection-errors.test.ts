@@ -343,6 +343,16 @@ const TEXTS: readonly (readonly [string, UploadError, ErrorCode, RegExp, RegExp]
 ]
 
 describe('an error says what was seen, what it means and what to do', () => {
+  test.each(['Exceeded MaxStartups', 'Not allowed at this time'])(
+    'a server at its limit of logins that says so in the place of its name: %s',
+    line => {
+      const dropped = failed('Connection lost before handshake', { level: 'protocol' })
+      const error = connectionError(dropped, { ...at('greeting'), foreign: line }, nobody)
+      expect(error.code).toBe('connection-lost')
+      expect(error.message).toMatch(/takes no login now: ".*"[^]*MaxStartups[^]*connections/)
+    }
+  )
+
   test.each(TEXTS)('%s', (_name, error, code, seen, todo) => {
     const [first = '', ...help] = error.message.split('\n')
     expect(error.code).toBe(code)

@@ -12,6 +12,9 @@ const LIMITS =
 const CHECK_PORT = 'Check that an SSH server is at this host and port; RUNNER_DEBUG=1 shows the dialogue.'
 const NOT_UNDERSTOOD = ['Server and client do not understand each other.', CHECK_PORT]
 
+/** What OpenSSH says in the place of its name at a limit (sshd.c), since 9.2 and 9.8. */
+const AT_LIMIT = /^(?:Exceeded MaxStartups|Not allowed at this time)/
+
 /** What went wrong before the login was done; without an error the server hung up. */
 export function connectionError(
   error: SshError | undefined,
@@ -89,6 +92,10 @@ function notSsh(error: Error, { foreign, place }: Progress): Reason {
 }
 
 function answersOtherwise(foreign: string, { prefix }: Place): Reason {
+  if (AT_LIMIT.test(foreign)) {
+    const help = `Lower the input connections, wait, and ${FIREWALL}.`
+    return ['connection-lost', `the server takes no login now: "${foreign}"`, LIMITS, help]
+  }
   const isFtp = /ftp/i.test(foreign)
   return [
     'protocol',

@@ -7,6 +7,7 @@ import { brokenBy } from './broken-by.js'
 import { Capabilities } from './capabilities.js'
 import { plausibleFreeBytes, type FileSystemSpace } from './free-space.js'
 import { listDirectory } from './list-directory.js'
+import { explainLongName } from './long-name.js'
 import { SftpFile } from './remote-file.js'
 import { toRemoteKind, toRemoteStat } from './remote-stat.js'
 import { remoteSha256 } from './remote-sha256.js'
@@ -93,7 +94,7 @@ export class SftpSession implements Remote {
       return toRemoteStat(answered, doing)
     } catch (error) {
       if (error instanceof UploadError && error.code === 'not-found') return undefined
-      throw error
+      throw explainLongName(error, path)
     }
   }
 
@@ -121,15 +122,23 @@ export class SftpSession implements Remote {
     }
   }
 
-  makeDirectory(path: string, mode: number | undefined): Promise<void> {
-    return this.do(`make the directory ${path}`, done => {
-      if (mode === undefined) this.sftp.mkdir(path, done)
-      else this.sftp.mkdir(path, { mode }, done)
-    })
+  async makeDirectory(path: string, mode: number | undefined): Promise<void> {
+    try {
+      await this.do(`make the directory ${path}`, done => {
+        if (mode === undefined) this.sftp.mkdir(path, done)
+        else this.sftp.mkdir(path, { mode }, done)
+      })
+    } catch (error) {
+      throw explainLongName(error, path)
+    }
   }
 
-  create(path: string, mode: number | undefined): Promise<SftpFile> {
-    return this.open(path, CREATE_EMPTY, mode === undefined ? {} : { mode })
+  async create(path: string, mode: number | undefined): Promise<SftpFile> {
+    try {
+      return await this.open(path, CREATE_EMPTY, mode === undefined ? {} : { mode })
+    } catch (error) {
+      throw explainLongName(error, path)
+    }
   }
 
   reopen(path: string): Promise<SftpFile> {
