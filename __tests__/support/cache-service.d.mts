@@ -26,7 +26,7 @@ export interface CacheFaults {
 }
 
 export interface CacheRequest {
-  /** `CreateCacheEntry`, `FinalizeCacheEntryUpload`, `GetCacheEntryDownloadURL`, `PUT blob` or `GET blob`. */
+  /** `CreateCacheEntry`, `FinalizeCacheEntryUpload`, `GetCacheEntryDownloadURL`, `PUT blob` or `GET blob`; `v1 …` for the older service. */
   readonly method: string
   /** Milliseconds since 1970. */
   readonly at: number

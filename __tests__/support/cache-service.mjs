@@ -4,6 +4,7 @@ import { createServer } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 const twirpPrefix = '/twirp/github.actions.results.api.v1.CacheService/'
+const v1Prefix = '/_apis/artifactcache/'
 const twirpCodes = {
   400: 'invalid_argument',
   401: 'unauthenticated',
@@ -16,7 +17,7 @@ const twirpCodes = {
 }
 
 /**
- * Starts a stand-in for the Actions cache service v2, as the client of @actions/cache 6 speaks to it: entries are
+ * Starts a stand-in for the Actions cache service, v2 and in short v1, as the client of @actions/cache 6 speaks to it: entries are
  * immutable per key and version, a prefix finds the newest entry, archives are blobs behind a URL.
  * `faults` may change at any time; cache-service.d.mts says what each does.
  */
@@ -49,6 +50,7 @@ export async function startCacheService({ host = '127.0.0.1' } = {}) {
 
 async function answer(service, request, response) {
   const url = new URL(request.url ?? '/', service.url)
+  if (url.pathname.startsWith(v1Prefix)) return answerV1(service, request, url, response)
   const isCall = url.pathname.startsWith(twirpPrefix)
   const method = isCall ? url.pathname.slice(twirpPrefix.length) : `${request.method} blob`
   const logged = { method, at: Date.now() }
@@ -72,6 +74,45 @@ async function answer(service, request, response) {
   const call = calls[method]
   if (call === undefined) return sendTwirpError(response, 404, `no method ${method}`)
   return call(service, parseJson(body), response)
+}
+
+/** Version 1, which GitHub Enterprise Server has: `GET cache`, `POST caches`, `PATCH caches/ID`, `POST caches/ID`. */
+async function answerV1(service, request, url, response) {
+  const [, what, id] = /^(cache|caches)(?:\/(\d+))?$/.exec(url.pathname.slice(v1Prefix.length)) ?? []
+  const body = await readBody(request)
+  const done = method => service.requests.push({ method, at: Date.now() })
+  if (what === 'cache') {
+    done('v1 find')
+    const prefixes = (url.searchParams.get('keys') ?? '').split(',')
+    const entry = findEntry(service.entries, url.searchParams.get('version'), prefixes)
+    if (entry === undefined) return sendEmpty(response, 204)
+    return sendJson(response, 200, { cacheKey: entry.key, archiveLocation: blobUrl(service, entry.id) })
+  }
+  if (request.method === 'POST' && id === undefined) {
+    done('v1 reserve')
+    const { key, version } = parseJson(body)
+    const cacheId = service.nextId++
+    service.uploads.set(String(cacheId), {
+      id: cacheId,
+      key,
+      version,
+      blocks: new Map(),
+      bytes: Buffer.alloc(0)
+    })
+    return sendJson(response, 201, { cacheId })
+  }
+  const upload = service.uploads.get(id)
+  if (upload === undefined) return sendEmpty(response, 404)
+  if (request.method === 'PATCH') {
+    done('v1 upload')
+    upload.bytes = Buffer.concat([upload.bytes, body])
+    return sendEmpty(response, 204)
+  }
+  done('v1 commit')
+  service.uploads.delete(id)
+  const { key, version, bytes } = upload
+  service.entries.push({ id: Number(id), key, version, size: bytes.length, createdAt: Date.now(), bytes })
+  sendEmpty(response, 204)
 }
 
 const calls = {

@@ -69,6 +69,10 @@ export class SftpFiles {
     return join(this.server.root, posix.resolve('/', foldNames(remote)))
   }
 
+  get openHandles() {
+    return this.#handles.size
+  }
+
   keep(open) {
     const key = String(this.#nextHandle++)
     this.#handles.set(key, open)
@@ -91,6 +95,8 @@ export class SftpFiles {
 const operations = {
   async open(files, { id, path, flags, attrs }) {
     const { faults, stats } = files.server
+    if (files.openHandles >= (faults.maxHandles ?? Infinity))
+      throw new StatusError(status.failure, 'Too many open files')
     const truncates = faults.truncateOnReopen === true && (flags & flag.write) !== 0
     const mode = attrs.mode === undefined ? 0o666 : attrs.mode & 0o7777
     const file = await fs.open(files.path(path), toNodeFlags(truncates ? flags | flag.truncate : flags), mode)

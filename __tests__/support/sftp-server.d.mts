@@ -62,6 +62,8 @@ export interface SftpFaults {
   forge?: ((request: SftpRequest, honest: Buffer) => Iterable<Buffer>) | undefined
   /** Answers programs that the client starts, which are refused otherwise. */
   exec?: ((command: string, channel: ServerChannel) => void) | undefined
+  /** Refuse to open a file while this many handles of the channel are open. */
+  maxHandles?: number | undefined
   /** Refuse the opening of more SSH channels per connection. */
   maxChannels?: number | undefined
 }
@@ -119,6 +121,8 @@ export interface SftpServer {
   /** Connections so far, refused ones included. */
   readonly connections: number
   readonly openConnections: number
+  /** SFTP channels of which requests are still carried out, also after their connection has ended. */
+  readonly openChannels: number
   /** Ends every connection now. */
   dropConnections(): void
   close(): Promise<void>

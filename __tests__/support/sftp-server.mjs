@@ -80,6 +80,9 @@ export async function startSftpServer({
     get openConnections() {
       return sockets.size
     },
+    get openChannels() {
+      return server.channels.size
+    },
     dropConnections() {
       for (const socket of sockets) socket.destroy()
     },

@@ -3,6 +3,10 @@ export interface SftpRequest {
   readonly op: string
   readonly id: number
   readonly path?: string
+  /** Of a rename. */
+  readonly newPath?: string
+  /** Of an open. */
+  readonly flags?: number
 }
 
 export interface SftpName {

@@ -112,7 +112,8 @@ export async function startSshd({
       'UsePAM no',
       'UseDNS no',
       'LogLevel VERBOSE',
-      'MaxStartups 100:30:200',
+      // Of this one the last value wins.
+      ...(options.some(line => line.startsWith('MaxStartups')) ? [] : ['MaxStartups 100:30:200']),
       `Subsystem sftp ${subsystem} ${sftpArguments}`,
       ''
     ].join('\n')

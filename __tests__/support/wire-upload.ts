@@ -5,21 +5,27 @@ import { openLocalSource } from '../../src/adapters/local/local-source.js'
 import { ReaderPool } from '../../src/adapters/local/reader-pool.js'
 import { noStore } from '../../src/adapters/state/no-store.js'
 import { connect, type ServerSettings } from '../../src/adapters/sftp/connect.js'
-import type { VerifyMode } from '../../src/core/identity.js'
 import type { PlannedFile } from '../../src/core/plan.js'
 import type { FileResult } from '../../src/core/report.js'
 import { deriveStateKeys } from '../../src/core/seal.js'
+import type { State } from '../../src/engine/checkpoint.js'
+import type { UploadSettings, World } from '../../src/engine/context.js'
 import type { UploadEvent } from '../../src/engine/ports.js'
 import { upload } from '../../src/engine/upload.js'
 
-export interface WireUpload {
+/** What the names of the records are bound to. */
+export const WIRE_SERVER = 'a server'
+
+export interface WireUpload extends Partial<UploadSettings> {
   readonly settings: ServerSettings
-  /** A directory of which every file is uploaded, to `site/` on the server. */
+  /** A directory of which every file is uploaded. */
   readonly directory: string
-  readonly verify?: VerifyMode
-  /** No retry by default. */
-  readonly retries?: number
-  readonly connections?: number
+  /** The directory on the server: `site` by default. */
+  readonly remote?: string
+  /** None is kept by default. */
+  readonly state?: Partial<State>
+  readonly world?: Partial<World>
+  readonly signal?: AbortSignal
 }
 
 export interface WireOutcome {
@@ -27,51 +33,55 @@ export interface WireOutcome {
   readonly events: readonly UploadEvent[]
 }
 
-/** Runs the engine over the real adapters: files of this disk, SFTP over a socket. Delays before retries are left out. */
+/**
+ * Runs the engine over the real adapters: files of this disk, SFTP over a socket. By default over one connection,
+ * without a retry; delays before retries are left out.
+ */
 export async function uploadOverWire({
   settings,
   directory,
-  verify = 'size',
-  retries = 0,
-  connections = 1
+  remote = 'site',
+  state,
+  world,
+  signal = new AbortController().signal,
+  ...changes
 }: WireUpload): Promise<WireOutcome> {
-  const names = (await readdir(directory)).sort()
-  const files = await Promise.all(names.map(name => plan(directory, name)))
+  const files = await plan(directory, remote)
   const events: UploadEvent[] = []
   const readers = new ReaderPool()
   const keys = deriveStateKeys('a secret')
-  const sleep = (milliseconds: number, signal: AbortSignal) =>
-    new Promise<void>((resolve, reject) => {
-      const timer = setTimeout(resolve, milliseconds > 5_000 ? milliseconds : 0)
-      signal.addEventListener('abort', () => {
-        clearTimeout(timer)
-        reject(signal.reason as Error)
-      })
-    })
   try {
     const { results } = await upload({
       files,
-      server: 'a server',
+      server: WIRE_SERVER,
       settings: {
-        verify,
-        connections,
-        retries,
+        verify: 'size',
+        connections: 1,
+        retries: 0,
         fileMode: undefined,
         dirMode: undefined,
         preserveMtime: false,
         publish: 'each',
-        wholeDigests: false
+        wholeDigests: false,
+        ...changes
       },
-      state: { store: noStore, keys, writer: { run: '1', attempt: 1, runner: 'a' }, intervalMs: 0 },
+      state: {
+        store: noStore,
+        keys,
+        writer: { run: '1', attempt: 1, runner: 'a' },
+        intervalMs: 0,
+        ...state
+      },
       world: {
         connect: (signal, onHostProven) => connect(settings, signal, onHostProven),
         openSource: file => openLocalSource(file, readers),
         clock: { now: () => Date.now(), sleep },
         random: Math.random,
         newId: () => randomBytes(4).toString('hex'),
-        emit: event => events.push(event)
+        emit: event => events.push(event),
+        ...world
       },
-      signal: new AbortController().signal
+      signal
     })
     return { results, events }
   } finally {
@@ -79,7 +89,24 @@ export async function uploadOverWire({
   }
 }
 
-async function plan(directory: string, name: string): Promise<PlannedFile> {
-  const local = join(directory, name)
-  return { local, remote: `site/${name}`, size: (await stat(local)).size }
+function sleep(milliseconds: number, signal: AbortSignal): Promise<void> {
+  return new Promise<void>((resolve, reject) => {
+    const timer = setTimeout(resolve, milliseconds > 5_000 ? milliseconds : 0)
+    signal.addEventListener('abort', () => {
+      clearTimeout(timer)
+      reject(signal.reason as Error)
+    })
+  })
+}
+
+async function plan(directory: string, remote: string): Promise<PlannedFile[]> {
+  const entries = await readdir(directory, { recursive: true, withFileTypes: true })
+  const locals = entries
+    .filter(entry => !entry.isDirectory())
+    .map(({ parentPath, name }) => join(parentPath, name))
+  return Promise.all(
+    locals.sort().map(async local => {
+      return { local, remote: `${remote}${local.slice(directory.length)}`, size: (await stat(local)).size }
+    })
+  )
 }
