@@ -4,7 +4,7 @@ import { endRuns } from './watched-run.js'
 
 /** The same rounds each time; CHAOS_SEED begins elsewhere, CHAOS_ROUNDS plays more. */
 const FIRST = Number(process.env.CHAOS_SEED ?? 1)
-const ROUNDS = Number(process.env.CHAOS_ROUNDS ?? 150)
+const ROUNDS = Number(process.env.CHAOS_ROUNDS ?? 120)
 /** They wait most of the time. */
 const AT_ONCE = 4
 const ENOUGH_FAILURES = 3

@@ -116,14 +116,17 @@ export async function playRun(
 
   if (results.length !== remotes.length)
     watch.broken.add(`${results.length} results of ${remotes.length} files`)
+  // Without a rename that replaces, the other run moves the target aside for a moment, as it does with this one's.
+  const areSwapping = rivals.length > 0 && !scenario.server.extensions.includes('posix-rename@openssh.com')
   for (const result of results) {
     const name = result.file.remote.slice('site/'.length)
     const own = local.versionsOf(name, marks.get(name))
     // SFTP knows times in seconds: another run's file of the same size and second is taken for the own one.
     const others = result.status === 'skipped' ? everyRival : rivals
-    watch.result(result, [...own, ...others.flatMap(rival => rival.versionsOf(name))])
+    const moved = areSwapping ? ['nothing'] : []
+    watch.result(result, [...own, ...others.flatMap(rival => rival.versionsOf(name)), ...moved])
   }
-  if (!troubles.haveHappened) {
+  if (!troubles.haveHappened && !areSwapping) {
     const finished = results.filter(({ status }) => status !== 'failed').map(({ file }) => file.remote)
     watch.orphans(finished, ids)
   }

@@ -189,6 +189,14 @@ test('leaves the old file aside where the answer to the rename in its place is l
   expect(server.names('site')).toEqual(['app.zip', 'app.zip.0123abcd.part.old'])
 })
 
+test("an old copy that is left of a swap that was cut is in nobody's way", async () => {
+  const { server, run, isNew } = await open({ canReplace: false })
+  server.put(`${PART}.old`, old, 1_500_000)
+  await run()
+  expect(isNew()).toBe(true)
+  expect(server.names('site')).toEqual(['app.zip'])
+})
+
 test('a server that can replace never lacks the target', async () => {
   const { run, states } = await open()
   await run()

@@ -51,7 +51,7 @@ class Link {
   /** Resets every connection, on both sides. */
   cut() {
     this.#cutAt = Infinity
-    for (const socket of this.#sockets) socket.resetAndDestroy()
+    for (const socket of this.#sockets) reset(socket)
     this.#events.emit('change')
     this.#events.emit('cut')
   }
@@ -89,7 +89,7 @@ class Link {
     this.connections += 1
     client.on('error', () => {}) // 'close' follows; #pump sees it.
     if (this.refuse) {
-      client.resetAndDestroy()
+      reset(client)
       return
     }
     const upstream = connect({ ...this.#target, allowHalfOpen: true, noDelay: true })
@@ -117,7 +117,7 @@ class Link {
     }
     // In the dark this too waits: the other side does not learn that its peer is gone.
     if (from.readableEnded) to.end()
-    else to.resetAndDestroy()
+    else reset(to)
   }
 
   async #flowing(to) {
@@ -211,4 +211,10 @@ function write(socket, chunk) {
     socket.on('drain', done)
     socket.on('close', done)
   })
+}
+
+/** A socket that is saying goodbye cannot be reset: Node would leave it open for good, and the process with it. */
+function reset(socket) {
+  if (socket.writableEnded) socket.destroy()
+  else socket.resetAndDestroy()
 }

@@ -79155,6 +79155,8 @@ async function renameOrSwap(remote, partPath, target) {
     await remote.remove(backup).catch(() => undefined);
 }
 async function swap(remote, partPath, target, backup) {
+    // An earlier one that was cut may have left it: it is older than what is in place.
+    await remote.remove(backup).catch(() => undefined);
     await remote.rename(target, backup);
     try {
         await remote.rename(partPath, target);
@@ -79891,7 +79893,6 @@ function isInLedger({ source }) {
 
 
 
-
 /**
  * Brings one file to the server: decide → transfer → verify → publish. With `publish: together` it ends before the
  * publication, with `progress.whole`. What is reached stays in `progress`, for the next attempt.
@@ -79994,8 +79995,9 @@ async function wasPublished(task) {
         file.close().catch(() => undefined);
         if (!same || stat === undefined)
             return false;
+        // Another run may have put the same bytes in place: then the part file is still there.
+        abandon(task);
         rememberPublished(task, task.record, stat);
-        await lane.remote.remove(backupPath(partPath(target, task.record.partId))).catch(() => undefined);
         attempt.staleParts.sweep(lane.remote, target, progress.abandoned);
         return true;
     }
@@ -80515,8 +80517,8 @@ class OpenedFile {
         const doing = `${this.path} changed while it was being sent`;
         return Promise.reject(new UploadError('source-changed', `${doing}: ${what}`));
     }
-    unreadable(reason) {
-        return toUploadError(reason, 'source-unreadable', `read ${this.path}`);
+    unreadable(error) {
+        return new UploadError('source-unreadable', `read ${this.path}: ${reasonOf(error)}`, { cause: error });
     }
     tooShort() {
         return new UploadError('source-changed', `${this.path} became shorter while it was being sent`);

@@ -74,6 +74,8 @@ async function renameOrSwap(remote: Remote, partPath: string, target: string): P
 }
 
 async function swap(remote: Remote, partPath: string, target: string, backup: string): Promise<void> {
+  // An earlier one that was cut may have left it: it is older than what is in place.
+  await remote.remove(backup).catch(() => undefined)
   await remote.rename(target, backup)
   try {
     await remote.rename(partPath, target)

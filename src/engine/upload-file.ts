@@ -4,13 +4,12 @@ import { partPath, type Identity } from '../core/identity.js'
 import type { RemoteStat } from '../core/resume.js'
 import { setAttributes } from './attributes.js'
 import type { Attempt } from './context.js'
-import { decide, proveLocally, remember, startOver } from './decide.js'
+import { abandon, decide, proveLocally, remember, startOver } from './decide.js'
 import { drain } from './drain.js'
 import type { FileProgress, FileTask, RecordedTask } from './file-progress.js'
 import { JoinSpoiledPart } from './join-part.js'
 import { keepPart } from './keep-part.js'
 import { createPart, reopenPart } from './open-part.js'
-import { backupPath } from './publish.js'
 import { publishWhole, rememberPublished } from './publish-whole.js'
 import { holdsSameBytes } from './same-bytes.js'
 import { sendBlocks } from './send-blocks.js'
@@ -121,8 +120,9 @@ async function wasPublished(task: RecordedTask): Promise<boolean> {
     const same = await holdsSameBytes(file, source, [{ offset: 0, length: source.size }])
     file.close().catch(() => undefined)
     if (!same || stat === undefined) return false
+    // Another run may have put the same bytes in place: then the part file is still there.
+    abandon(task)
     rememberPublished(task, task.record, stat)
-    await lane.remote.remove(backupPath(partPath(target, task.record.partId))).catch(() => undefined)
     attempt.staleParts.sweep(lane.remote, target, progress.abandoned)
     return true
   } catch (error) {

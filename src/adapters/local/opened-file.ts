@@ -1,5 +1,5 @@
 import { constants, statSync, type BigIntStats } from 'node:fs'
-import { toUploadError, UploadError } from '../../core/errors.js'
+import { reasonOf, toUploadError, UploadError } from '../../core/errors.js'
 import type { PlannedFile } from '../../core/plan.js'
 import { formatCount } from '../../core/quantities.js'
 
@@ -47,8 +47,8 @@ export abstract class OpenedFile {
     return Promise.reject(new UploadError('source-changed', `${doing}: ${what}`))
   }
 
-  protected unreadable(reason: unknown): UploadError {
-    return toUploadError(reason, 'source-unreadable', `read ${this.path}`)
+  protected unreadable(error: unknown): UploadError {
+    return new UploadError('source-unreadable', `read ${this.path}: ${reasonOf(error)}`, { cause: error })
   }
 
   protected tooShort(): UploadError {
