@@ -82,6 +82,17 @@ test('a file is created again when its directory had to be made first', async ()
   expect(server.bytesOf('a/b/c')).toHaveLength(0)
 })
 
+test('makes directories again that are gone since: servers over an object store forget those without files', async () => {
+  const { clock, server, remote, made, directories } = await open()
+  await clock.until(directories.ensure(remote, 'a/b'))
+  for (const path of made()) server.directories.delete(path)
+  const create = (name: string) =>
+    directories.within(remote, 'a/b', () => remote.create(`a/b/${name}`, undefined))
+  await clock.until(Promise.all([create('c'), create('d')]))
+  expect(server.bytesOf('a/b/c')).toHaveLength(0)
+  expect(server.bytesOf('a/b/d')).toHaveLength(0)
+})
+
 test('does not look again over a session that was lost', async () => {
   const { clock, server, remote, directories } = await open()
   server.faults.push({ on: 'makeDirectory', then: 'cut', takesEffect: true })

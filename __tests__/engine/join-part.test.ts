@@ -14,7 +14,7 @@ const PATH = 'site/a.part'
 const bytes = bytesOf(1, 5 * MIB)
 
 /** The first three of five blocks are acknowledged to the lane that opened the file. */
-async function open({ canBeRead = true, ...traits }: Partial<ServerTraits> & { canBeRead?: boolean } = {}) {
+async function open(traits: Partial<ServerTraits> = {}) {
   const clock = new MemoryClock()
   const server = new MemoryServer(clock, traits)
   const disk = new MemoryDisk(clock)
@@ -35,7 +35,7 @@ async function open({ canBeRead = true, ...traits }: Partial<ServerTraits> & { c
   const handle = await clock.until(home.reopen(PATH))
   server.traits.reopen = reopen
   server.log.length = 0
-  const partFile = new PartFile(PATH, new Lane(home), handle, Promise.resolve(canBeRead))
+  const partFile = new PartFile(PATH, new Lane(home), handle, Promise.resolve(true))
   const remote = await clock.until(server.connect(new AbortController().signal))
   const sample = { offset: 2 * MIB, length: 64 * 1024 }
   const join = async () => {
@@ -79,15 +79,6 @@ test.each(['empties', 'zeroes'] as const)(
 )
 
 describe('a refusal', () => {
-  test('to read, which is known: no writer is opened, whose harm could not be seen', async () => {
-    const { server, join } = await open({ canBeRead: false })
-    await expect(join()).rejects.toMatchObject({
-      code: 'permission',
-      message: 'read site/a.part: not permitted'
-    })
-    expect(server.requests('reopen')).toEqual([])
-  })
-
   test('to open a reader: the file may be spoiled', async () => {
     const { clock, server, remote, join } = await open()
     server.faults.push({ on: 'openForReading', then: 'permission' })

@@ -201,6 +201,15 @@ describe('a server that lets nobody read', () => {
   })
 })
 
+test('a part file that is there by name only is sent anew, without a warning', async () => {
+  const world = await interrupted()
+  world.server.faults.push({ on: 'openForReading', then: 'not-found' })
+  const outcome = await world.run(next)
+  expect(decisionsOf(outcome)).toEqual(['continue', 'start'])
+  expect(resultOf(outcome, 'app.zip')).toMatchObject({ status: 'uploaded', reusedBytes: 0 })
+  expect(warnings(outcome)).toEqual([])
+})
+
 test('a local file that cannot be read is not taken for a server that lets nobody read', async () => {
   const world = await interrupted()
   const { server } = world

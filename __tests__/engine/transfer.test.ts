@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals'
+import { describe, expect, jest, test } from '@jest/globals'
 import { Ledger } from '../../src/core/ledger.js'
 import { BlockQueue } from '../../src/engine/block-queue.js'
 import { JoinSpoiledPart } from '../../src/engine/join-part.js'
@@ -153,11 +153,16 @@ describe('another lane', () => {
     expect([...writers()]).toEqual([1])
   })
 
-  test('stays away where nobody can read', async () => {
-    const { server, bytes, run, writers } = await open({ lanes: 3, canBeRead: false })
+  test('stays away where nobody can read, and leaves the order alone, which some such servers need', async () => {
+    const { server, bytes, part, run, writers } = await open({ lanes: 3, canBeRead: false })
+    const handle = part.handleOf(part.home)
+    if (handle === undefined) throw new Error('no handle')
+    const write = jest.spyOn(handle, 'write')
     await run()
     expect([...writers()]).toEqual([1])
     expect(server.requests('reopen')).toEqual([])
+    const offsets = write.mock.calls.map(([, offset]) => offset)
+    expect(offsets).toEqual(offsets.toSorted((a, b) => a - b))
     expect(sameBytes(server.bytesOf(PATH), bytes)).toBe(true)
   })
 

@@ -78723,9 +78723,21 @@ class Directories {
     async within(remote, directory, create) {
         if (directory === undefined)
             return create();
-        if (this.known.has(directory)) {
+        const known = this.known.get(directory);
+        if (known !== undefined) {
             await this.ensure(remote, directory);
-            return create();
+            try {
+                return await create();
+            }
+            catch (error) {
+                // Over an object store, a directory without files is gone when the server starts again.
+                if (!(error instanceof UploadError) || error.code !== 'not-found')
+                    throw error;
+                if (this.known.get(directory) === known)
+                    this.forget(directory);
+                await this.ensure(remote, directory);
+                return create();
+            }
         }
         const [made, early] = await Promise.allSettled([this.ensure(remote, directory), create()]);
         if (early.status === 'fulfilled')
@@ -78735,6 +78747,10 @@ class Directories {
         if (isTransient(early.reason))
             throw early.reason;
         return create();
+    }
+    forget(directory) {
+        for (let path = directory; path !== undefined; path = parentOf(path))
+            this.known.delete(path);
     }
     async makeIfMissing(remote, directory) {
         // Made without waiting for whether it is there: the parent mostly is, and a server refuses what it has.
@@ -79247,12 +79263,10 @@ class JoinSpoiledPart extends Error {
  * Opens the part file once more, for another lane, and proves with a sample of what had been acknowledged before that
  * this changed nothing: some servers empty a file that is opened for writing, and say OK.
  *
- * @throws UploadError when the server refuses a second writer, or to read; the file is as it was.
+ * @throws UploadError when the server refuses a second writer; the file is as it was.
  */
 async function joinPart(remote, part, sample, source) {
     const { path } = part;
-    if (!(await part.canBeRead))
-        throw new UploadError('permission', `read ${path}: not permitted`);
     const reading = remote.openForReading(path);
     reading.catch(() => undefined);
     let handle;
@@ -79449,6 +79463,9 @@ async function differsInSample(task) {
     catch (error) {
         if (!isRefusal(error))
             throw error;
+        // It knows the name of what another session is still writing, and nothing more of it.
+        if (error instanceof UploadError && error.code === 'not-found')
+            return true;
         const text = `The server lets nobody read ${path} (${error.message}); what it acknowledged is kept unread.`;
         emit({ type: 'warning', text });
         return false;
@@ -79596,6 +79613,8 @@ class MissingBlocks {
     proofs = new Map();
     inFlight = 0;
     failure;
+    /** Whether a lane without a handle may join: one that took a block and gave it back would break the order. */
+    isOpenToOthers = false;
     /** The first piece that was acknowledged, while no block is. */
     firstSample;
     settle = () => undefined;
@@ -79614,6 +79633,8 @@ class MissingBlocks {
             };
         });
         this.watch(task.part.home);
+        if (!task.oneLane)
+            void task.part.canBeRead.then(canBeRead => this.letOthersJoin(canBeRead));
         this.settle();
     }
     take(lane) {
@@ -79638,10 +79659,15 @@ class MissingBlocks {
     }
     /** A lane without a handle may join when there is something acknowledged for it to read back. */
     mayWrite(lane) {
-        const { part, oneLane } = this.task;
         if (this.unfit.has(lane))
             return false;
-        return part.handleOf(lane) !== undefined || (!oneLane && this.sample !== undefined);
+        if (this.task.part.handleOf(lane) !== undefined)
+            return true;
+        return this.isOpenToOthers && this.sample !== undefined;
+    }
+    letOthersJoin(canBeRead) {
+        this.isOpenToOthers = canBeRead;
+        this.queue.changed();
     }
     /** Of the latest acknowledged block, or of the first one that is under way. */
     get sample() {

@@ -34,15 +34,29 @@ export class Directories {
    */
   async within<T>(remote: Remote, directory: string | undefined, create: () => Promise<T>): Promise<T> {
     if (directory === undefined) return create()
-    if (this.known.has(directory)) {
+    const known = this.known.get(directory)
+    if (known !== undefined) {
       await this.ensure(remote, directory)
-      return create()
+      try {
+        return await create()
+      } catch (error) {
+        // Over an object store, a directory without files is gone when the server starts again.
+        if (!(error instanceof UploadError) || error.code !== 'not-found') throw error
+        if (this.known.get(directory) === known) this.forget(directory)
+        await this.ensure(remote, directory)
+        return create()
+      }
     }
     const [made, early] = await Promise.allSettled([this.ensure(remote, directory), create()])
     if (early.status === 'fulfilled') return early.value
     if (made.status === 'rejected') throw made.reason
     if (isTransient(early.reason)) throw early.reason
     return create()
+  }
+
+  private forget(directory: string): void {
+    for (let path: string | undefined = directory; path !== undefined; path = parentOf(path))
+      this.known.delete(path)
   }
 
   private async makeIfMissing(remote: Remote, directory: string): Promise<void> {

@@ -1,5 +1,5 @@
 import type { ByteRange } from '../core/blocks.js'
-import { isTransient, UploadError } from '../core/errors.js'
+import { isTransient } from '../core/errors.js'
 import type { PartFile } from './part-file.js'
 import type { Remote, RemoteFile, Source } from './ports.js'
 import { holdsSameBytes } from './same-bytes.js'
@@ -22,7 +22,7 @@ export interface Joined {
  * Opens the part file once more, for another lane, and proves with a sample of what had been acknowledged before that
  * this changed nothing: some servers empty a file that is opened for writing, and say OK.
  *
- * @throws UploadError when the server refuses a second writer, or to read; the file is as it was.
+ * @throws UploadError when the server refuses a second writer; the file is as it was.
  */
 export async function joinPart(
   remote: Remote,
@@ -31,7 +31,6 @@ export async function joinPart(
   source: Source
 ): Promise<Joined> {
   const { path } = part
-  if (!(await part.canBeRead)) throw new UploadError('permission', `read ${path}: not permitted`)
   const reading = remote.openForReading(path)
   reading.catch(() => undefined)
   let handle: RemoteFile

@@ -1,4 +1,4 @@
-import { isRefusal } from '../core/errors.js'
+import { isRefusal, UploadError } from '../core/errors.js'
 import { partPath } from '../core/identity.js'
 import { parentOf } from '../core/plan.js'
 import { abandon, discard, refuseDirectory, remember, startOver } from './decide.js'
@@ -99,6 +99,8 @@ export async function differsInSample(task: RecordedTask): Promise<boolean> {
     }
   } catch (error) {
     if (!isRefusal(error)) throw error
+    // It knows the name of what another session is still writing, and nothing more of it.
+    if (error instanceof UploadError && error.code === 'not-found') return true
     const text = `The server lets nobody read ${path} (${error.message}); what it acknowledged is kept unread.`
     emit({ type: 'warning', text })
     return false

@@ -44,6 +44,8 @@ class MissingBlocks implements BlockSupply {
   private readonly proofs = new Map<Lane, Promise<void>>()
   private inFlight = 0
   private failure: Error | undefined
+  /** Whether a lane without a handle may join: one that took a block and gave it back would break the order. */
+  private isOpenToOthers = false
   /** The first piece that was acknowledged, while no block is. */
   private firstSample: ByteRange | undefined
   private settle: () => void = () => undefined
@@ -61,6 +63,7 @@ class MissingBlocks implements BlockSupply {
       }
     })
     this.watch(task.part.home)
+    if (!task.oneLane) void task.part.canBeRead.then(canBeRead => this.letOthersJoin(canBeRead))
     this.settle()
   }
 
@@ -85,9 +88,14 @@ class MissingBlocks implements BlockSupply {
 
   /** A lane without a handle may join when there is something acknowledged for it to read back. */
   private mayWrite(lane: Lane): boolean {
-    const { part, oneLane } = this.task
     if (this.unfit.has(lane)) return false
-    return part.handleOf(lane) !== undefined || (!oneLane && this.sample !== undefined)
+    if (this.task.part.handleOf(lane) !== undefined) return true
+    return this.isOpenToOthers && this.sample !== undefined
+  }
+
+  private letOthersJoin(canBeRead: boolean): void {
+    this.isOpenToOthers = canBeRead
+    this.queue.changed()
   }
 
   /** Of the latest acknowledged block, or of the first one that is under way. */
