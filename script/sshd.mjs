@@ -1,5 +1,6 @@
 // OpenSSH's sshd with throw-away keys, for what runs outside of the tests.
 import { execFileSync, spawn } from 'node:child_process'
+import { randomInt } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { userInfo } from 'node:os'
@@ -10,6 +11,24 @@ import { join } from 'node:path'
  * lines of its configuration, `onMessage` gets what it says.
  */
 export async function startSshd(folder, { before = [], options = [], onMessage = () => undefined } = {}) {
+  const { command, ...server } = await configureSshd(folder, { options })
+  const [program, ...values] = [...before, ...command]
+  const sshd = spawn(program, values, { stdio: ['ignore', 'inherit', 'pipe'] })
+  await new Promise((listening, failed) => {
+    sshd.on('exit', code => failed(new Error(`sshd ended with exit code ${code}`)))
+    sshd.stderr.on('data', text => {
+      onMessage(text)
+      if (String(text).includes('Server listening on')) listening()
+    })
+  })
+  return { process: sshd, ...server }
+}
+
+/**
+ * Makes keys and a configuration in `folder`, and tells the command that starts sshd with them, and how to log in.
+ * `options` are lines of its configuration, `sftp` is its subsystem.
+ */
+export async function configureSshd(folder, { options = [], sftp = 'internal-sftp' } = {}) {
   const file = name => join(folder, name)
   const hostKey = generateKey(file('host_key'))
   const loginKey = generateKey(file('login_key'))
@@ -28,23 +47,21 @@ export async function startSshd(folder, { before = [], options = [], onMessage =
     'PermitRootLogin yes',
     'StrictModes no',
     'UsePAM no',
-    'Subsystem sftp internal-sftp'
+    `Subsystem sftp ${sftp}`
   ]
   writeFileSync(file('sshd_config'), `${lines.join('\n')}\n`)
-
-  const [program, ...values] = [...before, findSshd(), '-D', '-e', '-f', file('sshd_config')]
-  const sshd = spawn(program, values, { stdio: ['ignore', 'inherit', 'pipe'] })
-  await new Promise((listening, failed) => {
-    sshd.on('exit', code => failed(new Error(`sshd ended with exit code ${code}`)))
-    sshd.stderr.on('data', text => {
-      onMessage(text)
-      if (String(text).includes('Server listening on')) listening()
-    })
-  })
-  return { process: sshd, port, username: userInfo().username, keyPath: file('login_key'), hostKey, loginKey }
+  return {
+    command: [findSshd(), '-D', '-e', '-f', file('sshd_config')],
+    port,
+    username: userInfo().username,
+    keyPath: file('login_key'),
+    hostKey,
+    loginKey
+  }
 }
 
-function generateKey(path) {
+/** A new key pair: the file `path`, and `path`.pub. */
+export function generateKey(path) {
   execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', '', '-f', path])
   return { private: readFileSync(path, 'utf8'), public: readFileSync(`${path}.pub`, 'utf8') }
 }
@@ -56,12 +73,20 @@ function findSshd() {
   return found
 }
 
-function freePort() {
-  return new Promise((found, failed) => {
-    const server = createServer().once('error', failed)
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address()
-      server.close(() => found(port))
-    })
+/**
+ * A port that nobody listens on, below those that outgoing connections get: one of them could take it while its server
+ * is away, even one to that very port.
+ */
+export async function freePort() {
+  for (;;) {
+    const port = randomInt(10_000, 32_000)
+    if (await canListen(port)) return port
+  }
+}
+
+function canListen(port) {
+  return new Promise(resolve => {
+    const server = createServer().once('error', () => resolve(false))
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)))
   })
 }
