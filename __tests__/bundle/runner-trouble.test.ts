@@ -65,6 +65,17 @@ describeWithSshd('trouble with the runner', () => {
     await expectInPlace(directory)
   })
 
+  test('a job summary that cannot be written: one warning, and the files are in place', async () => {
+    const machine = await site.machine()
+    const directory = await buildArtifact(machine, size)
+    const { main } = await machine.run(site.inputs(), {
+      GITHUB_STEP_SUMMARY: join(machine.temp, 'none', 'md')
+    })
+    expect(main.exitCode).toBe(0)
+    expect(warningsOf(main)).toEqual([expect.stringContaining('The job summary cannot be written')])
+    await expectInPlace(directory)
+  })
+
   describe('post', () => {
     test('after inputs that are wrong has nothing to do', async () => {
       const machine = await site.machine()

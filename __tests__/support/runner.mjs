@@ -60,7 +60,7 @@ export async function createRunner({
       workspace,
       files,
       masks,
-      environment: { ...jobEnvironment, ...environment, ...files }
+      environment: { ...jobEnvironment, ...files, ...environment }
     })
     running.add(phase)
     const forget = () => running.delete(phase)

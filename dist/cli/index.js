@@ -55324,6 +55324,13 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:util/ty
 
 /***/ }),
 
+/***/ 8877:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:v8");
+
+/***/ }),
+
 /***/ 5919:
 /***/ ((module) => {
 
@@ -59658,9 +59665,9 @@ exports.suggestSimilar = suggestSimilar;
 /***/ ((__webpack_module__, __unused_webpack___webpack_exports__, __nccwpck_require__) => {
 
 __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
-/* harmony import */ var _small_heap_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1394);
+/* harmony import */ var _small_heap_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(139);
 /* harmony import */ var _esm_dirname_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9853);
-/* harmony import */ var _cli_main_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(3485);
+/* harmony import */ var _cli_main_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(9466);
 
 
 
@@ -59671,7 +59678,7 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 3485:
+/***/ 9466:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -80263,7 +80270,7 @@ function directoryOf(target) {
 
 /** Large files that are on their way at once: more than one, so that the lanes stay full where one ends. */
 const LARGE_AT_ONCE = 3;
-const SMALL_AT_ONCE = 1024;
+const SMALL_AT_ONCE = 2048;
 /** What makes another lane worth its login. */
 const BYTES_FOR_A_LANE = 8 * 1024 * 1024;
 const FILES_FOR_A_LANE = 64;
@@ -81300,7 +81307,21 @@ function stepName({ server, target, selection: { shard }, state }, keys, paths) 
     return keyedName(keys, purpose, serverName(server), target.remotePath, state.key, ...paths);
 }
 
+// EXTERNAL MODULE: external "node:v8"
+var external_node_v8_ = __nccwpck_require__(8877);
+;// CONCATENATED MODULE: ./lib/run/young-generation.js
+
+
+/** Bytes of a file, on average, up to which objects are what memory is needed for, not buffers. */
+const SMALL_ON_AVERAGE = 64 * 1024;
+/** Lets V8's young generation grow again, which small-heap.ts keeps small, where many small files make many short-lived objects. */
+function fitYoungGeneration(files) {
+    if (bytesOf(files) <= files.length * SMALL_ON_AVERAGE)
+        (0,external_node_v8_.setFlagsFromString)('--semi-space-growth-factor=2');
+}
+
 ;// CONCATENATED MODULE: ./lib/run/upload-files.js
+
 
 
 
@@ -81317,6 +81338,7 @@ async function uploadFiles(plan, { settings, connect, state, temp, log, signal }
     const { files } = plan;
     const last = planChecksums(files, settings, temp);
     const all = last === undefined ? files : [...files, last.file];
+    fitYoungGeneration(all);
     const readers = new ReaderPool();
     const historian = new Historian(() => clock.now());
     const world = {
@@ -82785,17 +82807,14 @@ Object.assign(globalThis, { __dirname: import.meta.dirname });
 
 /***/ }),
 
-/***/ 1394:
-/***/ (() => {
+/***/ 139:
+/***/ ((__unused_webpack___webpack_module__, __unused_webpack___webpack_exports__, __nccwpck_require__) => {
 
-
-;// CONCATENATED MODULE: external "node:v8"
-const external_node_v8_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:v8");
-;// CONCATENATED MODULE: ./lib/small-heap.js
+/* harmony import */ var node_v8__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8877);
 
 // What is sent passes through short-lived buffers outside of the heap. Node 24's young generation would grow to ten
 // times what is in it meanwhile, for nothing: 263 MiB at the peak instead of under 200.
-(0,external_node_v8_namespaceObject.setFlagsFromString)('--semi-space-growth-factor=1');
+(0,node_v8__WEBPACK_IMPORTED_MODULE_0__.setFlagsFromString)('--semi-space-growth-factor=1');
 
 
 /***/ }),

@@ -1,5 +1,5 @@
 import * as core from '@actions/core'
-import { UploadError } from '../core/errors.js'
+import { reasonOf, UploadError } from '../core/errors.js'
 import { explain } from '../core/failure-help.js'
 import type { Report } from '../core/report.js'
 import { connect } from '../adapters/sftp/connect.js'
@@ -125,8 +125,13 @@ function setOutputs(report: Report, state?: 'incomplete'): void {
   for (const [name, value] of Object.entries(outputs)) core.setOutput(name, value)
 }
 
-/** Away from a runner there is no file for it. */
+/** Away from a runner there is no file for it. What is in place stays so when it cannot be written. */
 async function writeSummary(markdown: string): Promise<void> {
-  if (process.env.GITHUB_STEP_SUMMARY === undefined) return
-  await core.summary.addRaw(markdown).write()
+  const path = process.env.GITHUB_STEP_SUMMARY
+  if (path === undefined || path === '') return
+  try {
+    await core.summary.addRaw(markdown).write()
+  } catch (error) {
+    core.warning(printable(`The job summary cannot be written: ${reasonOf(error)}`))
+  }
 }

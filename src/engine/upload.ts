@@ -38,7 +38,7 @@ export type BringFile = (progress: FileProgress, attempt: Attempt) => Promise<Se
 
 /** Large files that are on their way at once: more than one, so that the lanes stay full where one ends. */
 const LARGE_AT_ONCE = 3
-const SMALL_AT_ONCE = 1024
+const SMALL_AT_ONCE = 2048
 /** What makes another lane worth its login. */
 const BYTES_FOR_A_LANE = 8 * 1024 * 1024
 const FILES_FOR_A_LANE = 64
