@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process'
 import { existsSync, mkdirSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { npm, root } from '../../script/packages.mjs'
 import { freePort, generateKey } from '../../script/sshd.mjs'
@@ -11,6 +12,7 @@ import { Program } from '../program.mjs'
 const run = promisify(execFile)
 const S3RVER = '3.7.1'
 const BUCKET = 'bucket'
+const MOST_READS = 30
 /** rclone reads these, too, and fails at some of them. */
 const environment = Object.fromEntries(
   Object.keys(process.env)
@@ -105,12 +107,20 @@ async function startS3(folder) {
     remote,
     isRemoteStore: true,
     async stored(path) {
-      await rm(copied, { recursive: true, force: true })
       // Listing directory by directory, s3rver leaves some out.
       const command = ['--config', '/dev/null', 'copy', '--fast-list', `${remote}/${path}`, copied]
-      await run('rclone', command, { env: { ...process.env, ...environment } })
-      mkdirSync(copied, { recursive: true })
-      return copied
+      for (let tries = 1; ; tries++) {
+        await rm(copied, { recursive: true, force: true })
+        try {
+          await run('rclone', command, { env: { ...process.env, ...environment } })
+          mkdirSync(copied, { recursive: true })
+          return copied
+        } catch (error) {
+          // An object that grows while it is read is refused as corrupted.
+          if (tries === MOST_READS) throw error
+          await sleep(1000)
+        }
+      }
     },
     stop: () => program.kill()
   }
