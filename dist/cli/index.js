@@ -59667,7 +59667,7 @@ exports.suggestSimilar = suggestSimilar;
 __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
 /* harmony import */ var _small_heap_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(139);
 /* harmony import */ var _esm_dirname_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9853);
-/* harmony import */ var _cli_main_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(9466);
+/* harmony import */ var _cli_main_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(384);
 
 
 
@@ -59678,7 +59678,7 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 9466:
+/***/ 384:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -60920,8 +60920,16 @@ function isList(answer) {
 /** What Linux, macOS and Windows let a name and a path have (NAME_MAX, PATH_MAX), in bytes. */
 const LONGEST_NAME = 255;
 const LONGEST_PATH = 4095;
-/** Servers have no status for a name that is too long; they say "Bad message", "Failure" or "Permission denied". */
-function explainLongName(error, path) {
+/**
+ * Throws a refusal once more, as what it is where the name or path is too long: servers have no status for that, they say
+ * "Bad message", "Failure" or "Permission denied".
+ */
+function explainLongName(path) {
+    return error => {
+        throw explained(error, path);
+    };
+}
+function explained(error, path) {
     if (!isRefusal(error))
         return error;
     const name = path.slice(path.lastIndexOf('/') + 1);
@@ -61302,7 +61310,7 @@ class SftpSession {
         catch (error) {
             if (error instanceof UploadError && error.code === 'not-found')
                 return undefined;
-            throw explainLongName(error, path);
+            return explainLongName(path)(error);
         }
     }
     async kindOf(path) {
@@ -61330,26 +61338,17 @@ class SftpSession {
             this.do(`close ${path}`, done => this.sftp.close(handle, done)).catch(() => undefined);
         }
     }
-    async makeDirectory(path, mode) {
-        try {
-            await this.do(`make the directory ${path}`, done => {
-                if (mode === undefined)
-                    this.sftp.mkdir(path, done);
-                else
-                    this.sftp.mkdir(path, { mode }, done);
-            });
-        }
-        catch (error) {
-            throw explainLongName(error, path);
-        }
+    makeDirectory(path, mode) {
+        const made = this.do(`make the directory ${path}`, done => {
+            if (mode === undefined)
+                this.sftp.mkdir(path, done);
+            else
+                this.sftp.mkdir(path, { mode }, done);
+        });
+        return made.catch(explainLongName(path));
     }
-    async create(path, mode) {
-        try {
-            return await this.open(path, CREATE_EMPTY, mode === undefined ? {} : { mode });
-        }
-        catch (error) {
-            throw explainLongName(error, path);
-        }
+    create(path, mode) {
+        return this.open(path, CREATE_EMPTY, mode === undefined ? {} : { mode }).catch(explainLongName(path));
     }
     reopen(path) {
         return this.open(path, WRITE, {});
@@ -63135,7 +63134,14 @@ function problemOf(remote) {
 
 // EXTERNAL MODULE: ./node_modules/ignore/index.js
 var ignore = __nccwpck_require__(298);
+;// CONCATENATED MODULE: ./lib/adapters/local/is-missing.js
+/** Whether the local file system says that a path leads to nothing. */
+function isMissing(error) {
+    return typeof error === 'object' && error !== null && 'code' in error && error.code === 'ENOENT';
+}
+
 ;// CONCATENATED MODULE: ./lib/adapters/local/ignore-file.js
+
 
 
 
@@ -63185,9 +63191,6 @@ async function readText(file, name) {
             return undefined;
         throw new UploadError('invalid-input', `ignore-file: must be a file, relative to the workspace, or nothing; found none at ${JSON.stringify(file)}`);
     }
-}
-function isMissing(error) {
-    return typeof error === 'object' && error !== null && 'code' in error && error.code === 'ENOENT';
 }
 
 ;// CONCATENATED MODULE: ./lib/adapters/local/root-of.js
@@ -78788,6 +78791,51 @@ async function directories_isDirectory(remote, path) {
     return stat !== undefined;
 }
 
+;// CONCATENATED MODULE: ./lib/engine/file-progress.js
+/** Of a file that nothing is known of yet. */
+function newProgress(file) {
+    return {
+        file,
+        record: undefined,
+        whole: undefined,
+        provenMtimeMs: undefined,
+        sentBytes: 0,
+        reusedBytes: 0,
+        digest: undefined,
+        startedMs: undefined,
+        sentAgain: false,
+        abandoned: new Set()
+    };
+}
+/** What of a file is on the server for good; a published one counts a byte more than a whole one that is not. */
+function reachedBytes({ record }) {
+    if (record === undefined)
+        return 0;
+    return record.published === undefined ? record.ledger.acknowledgedBytes() : record.identity.size + 1;
+}
+
+;// CONCATENATED MODULE: ./lib/engine/file-result.js
+
+/** What became of a file, and what a re-run will find of it; `nowMs` as `FileProgress.startedMs`. */
+function resultOf(progress, status, nowMs, error) {
+    const { file, record, sentBytes, reusedBytes, startedMs } = progress;
+    const isUnfinished = status === 'failed' && record?.published === undefined;
+    const canContinue = blockCount(file.size) > 1 || record?.whole === true;
+    const isInPlace = status === 'uploaded' || status === 'skipped';
+    const known = blockCount(file.size) === 1 ? record?.ledger.digestOf(0) : progress.digest;
+    const digest = isInPlace ? known : undefined;
+    return {
+        file,
+        status,
+        sentBytes,
+        reusedBytes,
+        elapsedMs: nowMs - (startedMs ?? nowMs),
+        sha256: digest === undefined ? undefined : Buffer.from(digest, 'base64').toString('hex'),
+        error,
+        continuesWith: isUnfinished && canContinue ? record?.ledger.acknowledgedBytes() : undefined
+    };
+}
+
 ;// CONCATENATED MODULE: ./lib/engine/lane.js
 /** A session taking chunks, with never more than its window of bytes in flight. */
 class Lane {
@@ -80268,6 +80316,9 @@ function directoryOf(target) {
 
 
 
+
+
+
 /** Large files that are on their way at once: more than one, so that the lanes stay full where one ends. */
 const LARGE_AT_ONCE = 3;
 const SMALL_AT_ONCE = 2048;
@@ -80429,46 +80480,8 @@ async function uploadAndPublish(run, pending, attempt) {
         await publishTogether(run, pending, attempt);
 }
 function lanesFor(pending) {
-    const bytes = pending.reduce((sum, { file }) => sum + file.size, 0);
+    const bytes = bytesOf(pending.map(({ file }) => file));
     return Math.ceil(Math.max(bytes / BYTES_FOR_A_LANE, pending.length / FILES_FOR_A_LANE));
-}
-/** What of a file is on the server for good; a published one counts a byte more than a whole one that is not. */
-function reachedBytes({ record }) {
-    if (record === undefined)
-        return 0;
-    return record.published === undefined ? record.ledger.acknowledgedBytes() : record.identity.size + 1;
-}
-function newProgress(file) {
-    return {
-        file,
-        record: undefined,
-        whole: undefined,
-        provenMtimeMs: undefined,
-        sentBytes: 0,
-        reusedBytes: 0,
-        digest: undefined,
-        startedMs: undefined,
-        sentAgain: false,
-        abandoned: new Set()
-    };
-}
-function resultOf(progress, status, nowMs, error) {
-    const { file, record, sentBytes, reusedBytes, startedMs } = progress;
-    const isUnfinished = status === 'failed' && record?.published === undefined;
-    const canContinue = blockCount(file.size) > 1 || record?.whole === true;
-    const isInPlace = status === 'uploaded' || status === 'skipped';
-    const known = blockCount(file.size) === 1 ? record?.ledger.digestOf(0) : progress.digest;
-    const digest = isInPlace ? known : undefined;
-    return {
-        file,
-        status,
-        sentBytes,
-        reusedBytes,
-        elapsedMs: nowMs - (startedMs ?? nowMs),
-        sha256: digest === undefined ? undefined : Buffer.from(digest, 'base64').toString('hex'),
-        error,
-        continuesWith: isUnfinished && canContinue ? record?.ledger.acknowledgedBytes() : undefined
-    };
 }
 
 ;// CONCATENATED MODULE: ./lib/engine/preview.js
@@ -80508,6 +80521,7 @@ const previewFile = async (progress, attempt) => {
 };
 
 ;// CONCATENATED MODULE: ./lib/adapters/local/opened-file.js
+
 
 
 
@@ -80559,7 +80573,7 @@ class OpenedFile {
 }
 /** Why a file could not be opened. */
 function openError(error, { local }) {
-    return toUploadError(error, opened_file_isMissing(error) ? 'source-changed' : 'source-unreadable', `read ${local}`);
+    return toUploadError(error, isMissing(error) ? 'source-changed' : 'source-unreadable', `read ${local}`);
 }
 /** On this thread: another one would take longer to be asked than the system to answer. */
 function statNow(path) {
@@ -80569,9 +80583,6 @@ function statNow(path) {
     catch {
         return undefined;
     }
-}
-function opened_file_isMissing(error) {
-    return typeof error === 'object' && error !== null && 'code' in error && error.code === 'ENOENT';
 }
 
 // EXTERNAL MODULE: external "node:worker_threads"

@@ -48,3 +48,25 @@ export interface FileTask {
 export interface RecordedTask extends FileTask {
   readonly record: UploadRecord
 }
+
+/** Of a file that nothing is known of yet. */
+export function newProgress(file: PlannedFile): FileProgress {
+  return {
+    file,
+    record: undefined,
+    whole: undefined,
+    provenMtimeMs: undefined,
+    sentBytes: 0,
+    reusedBytes: 0,
+    digest: undefined,
+    startedMs: undefined,
+    sentAgain: false,
+    abandoned: new Set()
+  }
+}
+
+/** What of a file is on the server for good; a published one counts a byte more than a whole one that is not. */
+export function reachedBytes({ record }: FileProgress): number {
+  if (record === undefined) return 0
+  return record.published === undefined ? record.ledger.acknowledgedBytes() : record.identity.size + 1
+}

@@ -1,6 +1,6 @@
 import { blockCount } from '../core/blocks.js'
 import { toUploadError, UploadError } from '../core/errors.js'
-import type { PlannedFile } from '../core/plan.js'
+import { bytesOf, type PlannedFile } from '../core/plan.js'
 import type { FileResult, Report } from '../core/report.js'
 import { keyedName } from '../core/seal.js'
 import { BlockQueue } from './block-queue.js'
@@ -9,7 +9,8 @@ import { Checkpoints, loadState, type State } from './checkpoint.js'
 import type { Attempt, ServerTraits, UploadSettings, World } from './context.js'
 import { drain } from './drain.js'
 import { Directories } from './directories.js'
-import type { FileProgress } from './file-progress.js'
+import { newProgress, reachedBytes, type FileProgress } from './file-progress.js'
+import { resultOf } from './file-result.js'
 import { forEach } from './for-each.js'
 import { Lanes } from './lanes.js'
 import { type LastFile, uploadLast } from './last-file.js'
@@ -213,51 +214,6 @@ async function uploadAndPublish(run: Run, pending: readonly FileProgress[], atte
 }
 
 function lanesFor(pending: readonly FileProgress[]): number {
-  const bytes = pending.reduce((sum, { file }) => sum + file.size, 0)
+  const bytes = bytesOf(pending.map(({ file }) => file))
   return Math.ceil(Math.max(bytes / BYTES_FOR_A_LANE, pending.length / FILES_FOR_A_LANE))
-}
-
-/** What of a file is on the server for good; a published one counts a byte more than a whole one that is not. */
-function reachedBytes({ record }: FileProgress): number {
-  if (record === undefined) return 0
-  return record.published === undefined ? record.ledger.acknowledgedBytes() : record.identity.size + 1
-}
-
-function newProgress(file: PlannedFile): FileProgress {
-  return {
-    file,
-    record: undefined,
-    whole: undefined,
-    provenMtimeMs: undefined,
-    sentBytes: 0,
-    reusedBytes: 0,
-    digest: undefined,
-    startedMs: undefined,
-    sentAgain: false,
-    abandoned: new Set()
-  }
-}
-
-function resultOf(
-  progress: FileProgress,
-  status: FileResult['status'],
-  nowMs: number,
-  error: UploadError | undefined
-): FileResult {
-  const { file, record, sentBytes, reusedBytes, startedMs } = progress
-  const isUnfinished = status === 'failed' && record?.published === undefined
-  const canContinue = blockCount(file.size) > 1 || record?.whole === true
-  const isInPlace = status === 'uploaded' || status === 'skipped'
-  const known = blockCount(file.size) === 1 ? record?.ledger.digestOf(0) : progress.digest
-  const digest = isInPlace ? known : undefined
-  return {
-    file,
-    status,
-    sentBytes,
-    reusedBytes,
-    elapsedMs: nowMs - (startedMs ?? nowMs),
-    sha256: digest === undefined ? undefined : Buffer.from(digest, 'base64').toString('hex'),
-    error,
-    continuesWith: isUnfinished && canContinue ? record?.ledger.acknowledgedBytes() : undefined
-  }
 }

@@ -2,6 +2,7 @@ import ignore from 'ignore'
 import { readFile } from 'node:fs/promises'
 import { dirname, isAbsolute, relative, resolve, sep } from 'node:path'
 import { toUploadError, UploadError } from '../../core/errors.js'
+import { isMissing } from './is-missing.js'
 
 /** Whether an absolute local path is left out: one that is there, or one that could be, a file or a directory. */
 export interface IgnoreRules {
@@ -56,8 +57,4 @@ async function readText(file: string, name: string): Promise<string | undefined>
       `ignore-file: must be a file, relative to the workspace, or nothing; found none at ${JSON.stringify(file)}`
     )
   }
-}
-
-function isMissing(error: unknown): boolean {
-  return typeof error === 'object' && error !== null && 'code' in error && error.code === 'ENOENT'
 }

@@ -2,6 +2,7 @@ import { constants, statSync, type BigIntStats } from 'node:fs'
 import { reasonOf, toUploadError, UploadError } from '../../core/errors.js'
 import type { PlannedFile } from '../../core/plan.js'
 import { formatCount } from '../../core/quantities.js'
+import { isMissing } from './is-missing.js'
 
 /** Opening a FIFO would wait for a writer otherwise; for a regular file it means nothing. */
 export const OPEN_FLAGS = constants.O_RDONLY | constants.O_NONBLOCK
@@ -68,8 +69,4 @@ function statNow(path: string): BigIntStats | undefined {
   } catch {
     return undefined
   }
-}
-
-function isMissing(error: unknown): boolean {
-  return typeof error === 'object' && error !== null && 'code' in error && error.code === 'ENOENT'
 }

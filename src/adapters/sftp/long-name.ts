@@ -4,8 +4,17 @@ import { isRefusal, UploadError } from '../../core/errors.js'
 const LONGEST_NAME = 255
 const LONGEST_PATH = 4095
 
-/** Servers have no status for a name that is too long; they say "Bad message", "Failure" or "Permission denied". */
-export function explainLongName(error: unknown, path: string): unknown {
+/**
+ * Throws a refusal once more, as what it is where the name or path is too long: servers have no status for that, they say
+ * "Bad message", "Failure" or "Permission denied".
+ */
+export function explainLongName(path: string): (error: unknown) => never {
+  return error => {
+    throw explained(error, path)
+  }
+}
+
+function explained(error: unknown, path: string): unknown {
   if (!isRefusal(error)) return error
   const name = path.slice(path.lastIndexOf('/') + 1)
   const [what, length, most] =

@@ -94,7 +94,7 @@ export class SftpSession implements Remote {
       return toRemoteStat(answered, doing)
     } catch (error) {
       if (error instanceof UploadError && error.code === 'not-found') return undefined
-      throw explainLongName(error, path)
+      return explainLongName(path)(error)
     }
   }
 
@@ -122,23 +122,16 @@ export class SftpSession implements Remote {
     }
   }
 
-  async makeDirectory(path: string, mode: number | undefined): Promise<void> {
-    try {
-      await this.do(`make the directory ${path}`, done => {
-        if (mode === undefined) this.sftp.mkdir(path, done)
-        else this.sftp.mkdir(path, { mode }, done)
-      })
-    } catch (error) {
-      throw explainLongName(error, path)
-    }
+  makeDirectory(path: string, mode: number | undefined): Promise<void> {
+    const made = this.do(`make the directory ${path}`, done => {
+      if (mode === undefined) this.sftp.mkdir(path, done)
+      else this.sftp.mkdir(path, { mode }, done)
+    })
+    return made.catch(explainLongName(path))
   }
 
-  async create(path: string, mode: number | undefined): Promise<SftpFile> {
-    try {
-      return await this.open(path, CREATE_EMPTY, mode === undefined ? {} : { mode })
-    } catch (error) {
-      throw explainLongName(error, path)
-    }
+  create(path: string, mode: number | undefined): Promise<SftpFile> {
+    return this.open(path, CREATE_EMPTY, mode === undefined ? {} : { mode }).catch(explainLongName(path))
   }
 
   reopen(path: string): Promise<SftpFile> {
