@@ -81,31 +81,15 @@ export const contract = [
   {
     name: 'a line cut in the middle: the next attempt sends what is missing',
     async run(site, { expected }) {
-      const first = await site.machine()
-      await writeTree(first.build, LARGE)
-      await cutAndFail(site, first)
-
-      const second = await site.machine(2)
-      await writeTree(second.build, LARGE)
-      const step = await second.run(site.inputs())
-      expectGreen(step)
-      await expectStored(site, second.build)
+      const step = await cutAndContinue(site)
       return { cut: expectContinued(step.main, expected, CUT_AT - AT_RISK) }
     }
   },
   {
     name: 'a rebuilt file of the same size after a cut is the new one, with verify: full',
     async run(site, { expected }) {
-      const first = await site.machine()
-      await writeTree(first.build, LARGE)
-      await cutAndFail(site, first)
-
-      const second = await site.machine(2)
-      await writeTree(second.build, LARGE)
-      await change(join(second.build, 'app.bin'), 100_000)
-      const step = await second.run(site.inputs({ verify: 'full' }))
-      expectGreen(step)
-      await expectStored(site, second.build)
+      const rebuild = directory => change(join(directory, 'app.bin'), 100_000)
+      const step = await cutAndContinue(site, { rebuild, inputs: { verify: 'full' } })
       return { rebuilt: expectContinued(step.main, expected, CUT_AT - AT_RISK - MIB) }
     }
   },
@@ -179,6 +163,21 @@ export const contract = [
     }
   }
 ]
+
+/** An attempt that is cut, then one on another machine, which has to end with the files of its own build in place. */
+async function cutAndContinue(site, { rebuild = () => undefined, inputs = {} } = {}) {
+  const first = await site.machine()
+  await writeTree(first.build, LARGE)
+  await cutAndFail(site, first)
+
+  const second = await site.machine(2)
+  await writeTree(second.build, LARGE)
+  await rebuild(second.build)
+  const step = await second.run(site.inputs(inputs))
+  expectGreen(step)
+  await expectStored(site, second.build)
+  return step
+}
 
 /** An attempt whose line is cut for good in the middle; what was in place stays there. */
 async function cutAndFail(site, machine) {
