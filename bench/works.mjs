@@ -26,6 +26,18 @@ export const works = [
     files: [32 * MIB]
   },
   {
+    id: 'slow',
+    title: '4 MiB, 50 ms, 2 Mbit/s',
+    line: { rttMs: 50, mbit: 2 },
+    files: [4 * MIB]
+  },
+  {
+    id: 'lossier',
+    title: '32 MiB, 50 ms, 1 Gbit/s, 1 % loss',
+    line: { ...long, lossPercent: 1 },
+    files: [32 * MIB]
+  },
+  {
     id: 'small',
     title: '2,000 files of 4 KiB, 50 ms, 1 Gbit/s',
     line: long,

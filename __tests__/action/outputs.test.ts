@@ -6,7 +6,7 @@ import { failed, file, planned, skipped, uploaded } from '../run/results.js'
 const SHA256 = 'ab'.repeat(32)
 
 test('tell counts, bytes and each file', () => {
-  const whole = { ...uploaded(file('a')), sha256: SHA256 }
+  const whole = { ...uploaded(file('a')), digest: Buffer.from(SHA256, 'hex').toString('base64') }
   const results = [whole, uploaded(file('b'), 400), skipped(file('c'))]
   const { files, ...others } = outputsOf({ results, elapsedMs: 1 })
   expect(others).toEqual({

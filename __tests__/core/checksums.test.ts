@@ -15,7 +15,7 @@ function text(files: readonly PlannedFile[], remotePath: string): string {
     sentBytes: 5,
     reusedBytes: 0,
     elapsedMs: 1,
-    sha256: SHA256
+    digest: Buffer.from(SHA256, 'hex').toString('base64')
   }))
   return [...checksumLines(results, remotePath)].join('')
 }

@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals'
 import { createHash } from 'node:crypto'
 import { UploadError } from '../../src/core/errors.js'
 import { VERIFY_MODES } from '../../src/core/identity.js'
+import { inHexadecimal } from '../../src/core/ledger.js'
 import type { FileResult } from '../../src/core/report.js'
 import { PUBLISH_MODES } from '../../src/engine/context.js'
 import { bytesOf } from '../support/memory-bytes.js'
@@ -14,7 +15,13 @@ const LINE = 64 + 3
 
 /** The SHA-256 and the name of each file. */
 function make(results: readonly FileResult[]): Buffer {
-  return Buffer.from(results.map(({ file, sha256 }) => `${sha256 ?? ''} ${file.remote.slice(5)}\n`).join(''))
+  return Buffer.from(
+    results
+      .map(
+        ({ file, digest }) => `${digest === undefined ? '' : inHexadecimal(digest)} ${file.remote.slice(5)}\n`
+      )
+      .join('')
+  )
 }
 
 const last = { name: 'sums', size: NAMES.length * LINE, make }

@@ -90,7 +90,7 @@ test('a dry run knows no digest of a file that changed', async () => {
   await world.run()
   world.put('notes.txt', bytesOf(2, 999))
   const outcome = await world.run({ isDryRun: true, writer: { attempt: 2 } })
-  expect(resultOf(outcome, 'notes.txt')).toMatchObject({ status: 'planned', sha256: undefined })
+  expect(resultOf(outcome, 'notes.txt')).toMatchObject({ status: 'planned', digest: undefined })
 })
 
 test('a dry run fails where a run would: a directory is in the place of a file', async () => {

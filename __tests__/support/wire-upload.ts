@@ -3,7 +3,6 @@ import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { openLocalSource } from '../../src/adapters/local/local-source.js'
 import { ReaderPool } from '../../src/adapters/local/reader-pool.js'
-import { noStore } from '../../src/adapters/state/no-store.js'
 import { connect, type ServerSettings } from '../../src/adapters/sftp/connect.js'
 import type { PlannedFile } from '../../src/core/plan.js'
 import type { FileResult } from '../../src/core/report.js'
@@ -66,7 +65,7 @@ export async function uploadOverWire({
         ...changes
       },
       state: {
-        store: noStore,
+        store: undefined,
         keys,
         writer: { run: '1', attempt: 1, runner: 'a' },
         intervalMs: 0,

@@ -59667,7 +59667,7 @@ exports.suggestSimilar = suggestSimilar;
 __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
 /* harmony import */ var _small_heap_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(139);
 /* harmony import */ var _esm_dirname_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9853);
-/* harmony import */ var _cli_main_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(384);
+/* harmony import */ var _cli_main_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(9245);
 
 
 
@@ -59678,7 +59678,7 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 384:
+/***/ 9245:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -70238,6 +70238,10 @@ function isoTime(milliseconds) {
 
 ;// CONCATENATED MODULE: ./lib/core/ledger.js
 
+/** As `sha256sum` writes it. */
+function inHexadecimal(digest) {
+    return Buffer.from(digest, 'base64').toString('hex');
+}
 /** How many of the latest acknowledgements a ledger remembers in order. */
 const RECENT = 128;
 /**
@@ -70246,11 +70250,13 @@ const RECENT = 128;
  */
 class Ledger {
     fileSize;
-    digests = new Map();
+    /** By block index. */
+    digests;
     latest = [];
     bytes = 0;
     constructor(fileSize) {
         this.fileSize = fileSize;
+        this.digests = new Array(blockCount(fileSize)).fill(undefined);
     }
     /** Records that every byte of the block was acknowledged. `digest` is that of the bytes that were sent. */
     acknowledge(index, digest) {
@@ -70258,14 +70264,15 @@ class Ledger {
             throw new RangeError(`block ${index} of a file of ${blockCount(this.fileSize)} blocks`);
         }
         this.forget(index);
-        this.digests.set(index, digest);
+        this.digests[index] = digest;
         this.latest = [...this.latest, index].slice(-RECENT);
         this.bytes += blockRange(this.fileSize, index).length;
     }
     /** The block counts as not acknowledged from here on. */
     forget(index) {
-        if (!this.digests.delete(index))
+        if (this.digests[index] === undefined)
             return;
+        this.digests[index] = undefined;
         this.latest = this.latest.filter(other => other !== index);
         this.bytes -= blockRange(this.fileSize, index).length;
     }
@@ -70280,15 +70287,15 @@ class Ledger {
         }
     }
     digestOf(index) {
-        return this.digests.get(index);
+        return this.digests[index];
     }
     /** Block indexes, ascending. */
     acknowledged() {
-        return [...this.digests.keys()].sort((a, b) => a - b);
+        return this.digests.flatMap((digest, index) => (digest === undefined ? [] : [index]));
     }
     /** Block indexes, ascending. */
     missing() {
-        return Array.from({ length: blockCount(this.fileSize) }, (_, index) => index).filter(index => !this.digests.has(index));
+        return this.digests.flatMap((digest, index) => (digest === undefined ? [index] : []));
     }
     /** The latest acknowledged blocks, oldest first; at most 128. */
     recent() {
@@ -70300,12 +70307,11 @@ class Ledger {
     }
     /** The offset behind the last acknowledged block, in bytes. */
     acknowledgedEnd() {
-        let end = 0;
-        for (const index of this.digests.keys()) {
-            const { offset, length } = blockRange(this.fileSize, index);
-            end = Math.max(end, offset + length);
-        }
-        return end;
+        const last = this.digests.findLastIndex(digest => digest !== undefined);
+        if (last === -1)
+            return 0;
+        const { offset, length } = blockRange(this.fileSize, last);
+        return offset + length;
     }
     complete() {
         return this.bytes === this.fileSize;
@@ -70660,9 +70666,10 @@ function remember({ progress }, record) {
     return record;
 }
 /** The part file of the record is given up, or has another name now. */
-function abandon({ progress: { record, abandoned } }) {
+function abandon({ progress }) {
+    const { record, abandoned } = progress;
     if (record !== undefined && record.published === undefined)
-        abandoned.add(record.partId);
+        progress.abandoned = [...abandoned, record.partId];
 }
 function begin(task, identity) {
     task.progress.provenMtimeMs = identity.mtimeMs;
@@ -70703,7 +70710,7 @@ function deriveStateKeys(secret) {
 }
 /** A name that tells nothing to those without the key: HMAC-SHA256 over the parts, 32 hexadecimal digits. */
 function keyedName(keys, ...parts) {
-    return (0,external_node_crypto_.createHmac)('sha256', keys.name).update(JSON.stringify(parts)).digest('hex').slice(0, 32);
+    return (0,external_node_crypto_.createHmac)('sha256', keys.name).update(JSON.stringify(parts)).digest().toString('hex', 0, 16);
 }
 const VERSION = 1;
 /** Puts a payload into a JSON envelope with its HMAC-SHA256. */
@@ -78501,8 +78508,16 @@ const storedMeta = object({
 });
 /** Writes the JSON that `parseUploadMeta` reads; it has still to be sealed. */
 function upload_meta_formatUploadMeta({ writer, closed, savedAtMs, runs, records }) {
-    const targets = Object.fromEntries([...records].map(([name, record]) => [name, toStored(record)]));
-    return JSON.stringify({ writer, closed, savedAtMs, runs, targets });
+    const targets = {};
+    // There may be a hundred thousand: each takes its stored shape when its turn comes.
+    for (const [name, record] of records)
+        targets[name] = { toJSON: () => toStored(record) };
+    return JSON.stringify({ writer, closed, runs, targets, savedAtMs });
+}
+/** Whether two texts that `formatUploadMeta` wrote differ in nothing but `savedAtMs`. */
+function differInTimeAlone(text, other) {
+    const withoutTime = (written) => written.slice(0, written.lastIndexOf(','));
+    return withoutTime(text) === withoutTime(other);
 }
 /**
  * Reads what `formatUploadMeta` wrote.
@@ -78594,6 +78609,8 @@ const FIRST_AFTER_MS = 10_000;
  */
 async function loadState(state, emit, signal) {
     const { store, keys, writer } = state;
+    if (store === undefined)
+        return { records: new Map() };
     const metas = openAll(await store.load(signal), keys, emit);
     const mine = metas.filter(({ writer: { run } }) => run === writer.run);
     const meta = latestOf(mine) ?? latestOf(metas);
@@ -78633,7 +78650,6 @@ class Checkpoints {
     contents;
     clock;
     saved;
-    savedAtMs = 0;
     saving = Promise.resolve();
     constructor(state, contents, clock) {
         this.state = state;
@@ -78668,13 +78684,15 @@ class Checkpoints {
     save(closed, signal) {
         this.saving = this.saving.then(async () => {
             const { store, keys, writer } = this.state;
-            const contents = this.contents();
-            const textAt = (savedAtMs) => upload_meta_formatUploadMeta({ writer, closed, savedAtMs, ...contents });
-            // A run that got nowhere must not hide the state of the one before.
-            if (contents.records.size === 0 || textAt(this.savedAtMs) === this.saved)
+            if (store === undefined)
                 return;
-            this.savedAtMs = this.clock.now();
-            const text = textAt(this.savedAtMs);
+            const contents = this.contents();
+            // A run that got nowhere must not hide the state of the one before.
+            if (contents.records.size === 0)
+                return;
+            const text = upload_meta_formatUploadMeta({ writer, closed, savedAtMs: this.clock.now(), ...contents });
+            if (this.saved !== undefined && differInTimeAlone(text, this.saved))
+                return;
             await store.save(seal_sealText(keys, text), signal);
             this.saved = text;
         });
@@ -78796,15 +78814,17 @@ async function directories_isDirectory(remote, path) {
 function newProgress(file) {
     return {
         file,
+        name: undefined,
         record: undefined,
         whole: undefined,
         provenMtimeMs: undefined,
         sentBytes: 0,
         reusedBytes: 0,
         digest: undefined,
+        result: undefined,
         startedMs: undefined,
         sentAgain: false,
-        abandoned: new Set()
+        abandoned: []
     };
 }
 /** What of a file is on the server for good; a published one counts a byte more than a whole one that is not. */
@@ -78823,14 +78843,13 @@ function resultOf(progress, status, nowMs, error) {
     const canContinue = blockCount(file.size) > 1 || record?.whole === true;
     const isInPlace = status === 'uploaded' || status === 'skipped';
     const known = blockCount(file.size) === 1 ? record?.ledger.digestOf(0) : progress.digest;
-    const digest = isInPlace ? known : undefined;
     return {
         file,
         status,
         sentBytes,
         reusedBytes,
         elapsedMs: nowMs - (startedMs ?? nowMs),
-        sha256: digest === undefined ? undefined : Buffer.from(digest, 'base64').toString('hex'),
+        digest: isInPlace ? known : undefined,
         error,
         continuesWith: isUnfinished && canContinue ? record?.ledger.acknowledgedBytes() : undefined
     };
@@ -79142,7 +79161,7 @@ class Namesakes {
             else
                 group.push(file);
         }
-        this.groups = groups;
+        this.groups = new Map([...groups].filter(([, group]) => group.length > 1));
     }
     /**
      * Looks whether the server tells the file from its namesakes: its part file, of which there is only one, must not be
@@ -80244,7 +80263,7 @@ const LONGEST_SWEEP_MS = 30_000;
 class StaleParts {
     clock;
     listings = new Map();
-    sweeps = [];
+    sweeps = new Set();
     constructor(clock) {
         this.clock = clock;
     }
@@ -80266,11 +80285,11 @@ class StaleParts {
             const stale = (await this.listings.get(directory))?.get(name) ?? [];
             await Promise.all(stale.map(entry => remove(`${directory}/${entry.name}`)));
         };
-        this.sweeps.push(sweep());
+        this.begin(sweep());
         for (const id of abandoned) {
             const part = partPath(target, id);
             for (const path of [part, backupPath(part)])
-                this.sweeps.push(remove(path));
+                this.begin(remove(path));
         }
     }
     /** Resolves when every sweep has ended, or after half a minute: a directory may take long to list, or have no end. */
@@ -80279,6 +80298,10 @@ class StaleParts {
         const late = this.clock.sleep(LONGEST_SWEEP_MS, ended.signal).catch(() => undefined);
         await Promise.race([Promise.all(this.sweeps), late]);
         ended.abort(new UploadError('cancelled', 'every sweep has ended'));
+    }
+    begin(sweep) {
+        this.sweeps.add(sweep);
+        void sweep.finally(() => this.sweeps.delete(sweep));
     }
     async list(remote, directory) {
         const byTarget = new Map();
@@ -80321,7 +80344,8 @@ function directoryOf(target) {
 
 /** Large files that are on their way at once: more than one, so that the lanes stay full where one ends. */
 const LARGE_AT_ONCE = 3;
-const SMALL_AT_ONCE = 2048;
+/** Small files that are on their way at once: a few all together, many in what keeps a long line full. */
+const SMALL_AT_ONCE = { few: 2048, many: 1024 };
 /** What makes another lane worth its login. */
 const BYTES_FOR_A_LANE = 8 * 1024 * 1024;
 const FILES_FOR_A_LANE = 64;
@@ -80335,22 +80359,26 @@ async function upload(task, bringFile = uploadFile) {
     const { server, settings, state, world, signal } = task;
     const files = task.last === undefined ? task.files : [...task.files, task.last.file];
     const { clock, random, emit } = world;
-    const names = new Map(files.map(file => [file, keyedName(state.keys, server, file.remote)]));
-    const nameOf = (file) => names.get(file) ?? '';
     const all = files.map(newProgress);
-    const results = new Map();
     let startedMs = clock.now();
     let endedMs = startedMs;
     const finish = (progress, status, error) => {
         endedMs = clock.now();
         const result = resultOf(progress, status, endedMs, error);
-        results.set(progress, result);
+        progress.result = result;
         emit({ type: 'finished', result });
     };
-    const recorded = () => new Map(all.flatMap(({ file, record }) => (record === undefined ? [] : [[nameOf(file), record]])));
+    const nameOf = (progress) => (progress.name ??= keyedName(state.keys, server, progress.file.remote));
+    const recorded = () => {
+        const records = new Map();
+        for (const progress of all)
+            if (progress.record !== undefined)
+                records.set(nameOf(progress), progress.record);
+        return records;
+    };
     const runs = new RunLog(all, clock);
-    const soFar = () => all.flatMap(progress => results.get(progress) ?? []);
-    const isDone = () => results.size === all.length && soFar().every(({ status }) => status !== 'failed');
+    const soFar = () => all.flatMap(({ result }) => result ?? []);
+    const isDone = () => all.every(({ result }) => result !== undefined && result.status !== 'failed');
     const contents = () => ({ records: recorded(), runs: isDone() ? [] : runs.soFar() });
     const checkpoints = new Checkpoints(state, contents, clock);
     const ended = new AbortController();
@@ -80359,8 +80387,9 @@ async function upload(task, bringFile = uploadFile) {
         if (checkpointing !== undefined)
             return;
         const found = await loadState(state, emit, signal);
-        for (const progress of all)
-            progress.record = found.records.get(nameOf(progress.file));
+        if (found.records.size > 0)
+            for (const progress of all)
+                progress.record = found.records.get(nameOf(progress));
         runs.recall(found.runs ?? []);
         startedMs = clock.now();
         checkpointing = checkpoints.run(ended.signal);
@@ -80370,7 +80399,7 @@ async function upload(task, bringFile = uploadFile) {
         await checkpointing;
         await checkpoints.close();
     };
-    const firstFailure = () => [...results.values()].find(({ status }) => status === 'failed');
+    const firstFailure = () => soFar().find(({ status }) => status === 'failed');
     const onPublishing = () => void checkpoints.now(ended.signal);
     const traits = { oneLane: false, inOrder: true, refusesAttributes: false };
     const namesakes = new Namesakes(files);
@@ -80391,14 +80420,14 @@ async function upload(task, bringFile = uploadFile) {
     try {
         const reached = () => all.reduce((bytes, file) => bytes + reachedBytes(file), 0);
         await retry({ retries: settings.retries, clock, random, reached, emit, signal }, () => {
-            const pending = all.filter(file => !results.has(file));
+            const pending = all.filter(({ result }) => result === undefined);
             return attemptUpload(run, pending, directories);
         });
     }
     catch (error) {
         const cause = toUploadError(signal.aborted ? signal.reason : error, 'server-failure', 'upload');
         for (const progress of all)
-            if (!results.has(progress))
+            if (progress.result === undefined)
                 finish(progress, 'failed', cause);
     }
     finally {
@@ -80472,10 +80501,9 @@ async function uploadAndPublish(run, pending, attempt) {
             return run.bringFile(progress, attempt);
         });
     };
-    await drain([
-        forEach(missing.filter(isLarge), LARGE_AT_ONCE, upload),
-        forEach(missing.filter(file => !isLarge(file)), SMALL_AT_ONCE, upload)
-    ]);
+    const small = missing.filter(file => !isLarge(file));
+    const smallAtOnce = small.length > 2 * SMALL_AT_ONCE.few ? SMALL_AT_ONCE.many : SMALL_AT_ONCE.few;
+    await drain([forEach(missing.filter(isLarge), LARGE_AT_ONCE, upload), forEach(small, smallAtOnce, upload)]);
     if (isTogether)
         await publishTogether(run, pending, attempt);
 }
@@ -80493,12 +80521,16 @@ function lanesFor(pending) {
  */
 function preview(task) {
     const { settings, state } = task;
-    const store = { load: signal => state.store.load(signal), save: () => Promise.resolve() };
+    const { store } = state;
+    const read = store && {
+        load: signal => store.load(signal),
+        save: () => Promise.resolve()
+    };
     return upload({
         ...task,
         last: undefined,
         settings: { ...settings, connections: 1, publish: 'each' },
-        state: { ...state, store, intervalMs: 0 }
+        state: { ...state, store: read, intervalMs: 0 }
     }, previewFile);
 }
 const previewFile = async (progress, attempt) => {
@@ -81218,6 +81250,7 @@ class Historian {
 ;// CONCATENATED MODULE: ./lib/core/checksums.js
 
 
+
 const DIGEST_LENGTH = 64;
 /**
  * Plans the file of checksums, whose size is known before the digests are: `place` is its path below `remotePath`,
@@ -81244,10 +81277,10 @@ function planChecksumFile(files, { remotePath, place, local }) {
  * @throws UploadError `not-verified` when the digest of one is not known.
  */
 function* checksumLines(results, remotePath) {
-    for (const { file, sha256 } of results) {
-        if (sha256 === undefined)
+    for (const { file, digest } of results) {
+        if (digest === undefined)
             throw new UploadError('not-verified', `write the checksums: that of ${file.remote} is not known`);
-        yield formatLine(sha256, nameOf(file, remotePath));
+        yield formatLine(inHexadecimal(digest), nameOf(file, remotePath));
     }
 }
 /** As coreutils do: a name with a backslash or a line break is escaped, and a backslash before the digest says so. */
@@ -81318,17 +81351,44 @@ function stepName({ server, target, selection: { shard }, state }, keys, paths) 
     return keyedName(keys, purpose, serverName(server), target.remotePath, state.key, ...paths);
 }
 
+// EXTERNAL MODULE: external "node:perf_hooks"
+var external_node_perf_hooks_ = __nccwpck_require__(643);
 // EXTERNAL MODULE: external "node:v8"
 var external_node_v8_ = __nccwpck_require__(8877);
-;// CONCATENATED MODULE: ./lib/run/young-generation.js
+;// CONCATENATED MODULE: ./lib/run/fit-heap.js
+
 
 
 /** Bytes of a file, on average, up to which objects are what memory is needed for, not buffers. */
 const SMALL_ON_AVERAGE = 64 * 1024;
-/** Lets V8's young generation grow again, which small-heap.ts keeps small, where many small files make many short-lived objects. */
-function fitYoungGeneration(files) {
-    if (bytesOf(files) <= files.length * SMALL_ON_AVERAGE)
-        (0,external_node_v8_.setFlagsFromString)('--semi-space-growth-factor=2');
+/** Bytes of both halves of the young generation; V8 would take 64 MiB, which is hardly faster. */
+const ENOUGH = 32 * 1024 * 1024;
+const fit_heap_MANY_FILES = 10_000;
+/** By how much the heap may outgrow what was in use, in percent, where there are many files; V8 would double it. */
+const GROWTH = 40;
+/** Fits V8's heap to many small files, which make many short-lived objects: see docs/decisions/small-files.md. */
+function fitHeap(files) {
+    if (bytesOf(files) > files.length * SMALL_ON_AVERAGE)
+        return;
+    if (files.length > fit_heap_MANY_FILES)
+        (0,external_node_v8_.setFlagsFromString)(`--heap-growing-percent=${GROWTH}`);
+    // What is made at the beginning stays, and tells nothing of what will be short-lived.
+    setImmediate(letYoungGenerationGrow);
+}
+/** Which small-heap.ts keeps small for the sake of large files. */
+function letYoungGenerationGrow() {
+    setYoungGrowth(2);
+    const observer = new external_node_perf_hooks_.PerformanceObserver(() => {
+        const size = (0,external_node_v8_.getHeapSpaceStatistics)().find(({ space_name }) => space_name === 'new_space')?.space_size ?? 0;
+        if (size < ENOUGH)
+            return;
+        setYoungGrowth(1);
+        observer.disconnect();
+    });
+    observer.observe({ entryTypes: ['gc'] });
+}
+function setYoungGrowth(factor) {
+    (0,external_node_v8_.setFlagsFromString)(`--semi-space-growth-factor=${factor}`);
 }
 
 ;// CONCATENATED MODULE: ./lib/run/upload-files.js
@@ -81349,7 +81409,7 @@ async function uploadFiles(plan, { settings, connect, state, temp, log, signal }
     const { files } = plan;
     const last = planChecksums(files, settings, temp);
     const all = last === undefined ? files : [...files, last.file];
-    fitYoungGeneration(all);
+    fitHeap(all);
     const readers = new ReaderPool();
     const historian = new Historian(() => clock.now());
     const world = {
@@ -82423,9 +82483,11 @@ function exitCodeOfSignal(signal) {
 }
 
 ;// CONCATENATED MODULE: ./lib/run/file-entry.js
+
 /** What became of one file, as other programs read it. */
-function fileEntry({ file, status, sentBytes, reusedBytes, sha256 }) {
+function fileEntry({ file, status, sentBytes, reusedBytes, digest }) {
     const { local, remote, size } = file;
+    const sha256 = digest === undefined ? undefined : inHexadecimal(digest);
     return { local, remote, size, status, sentBytes, reusedBytes, sha256 };
 }
 
@@ -82606,13 +82668,6 @@ class FileStore {
     }
 }
 
-;// CONCATENATED MODULE: ./lib/adapters/state/no-store.js
-/** Keeps nothing: every run starts from zero. */
-const noStore = {
-    load: () => Promise.resolve([]),
-    save: () => Promise.resolve()
-};
-
 ;// CONCATENATED MODULE: ./lib/adapters/state/own-secret.js
 
 
@@ -82641,7 +82696,6 @@ function own_secret_codeOf(error) {
 }
 
 ;// CONCATENATED MODULE: ./lib/cli/state.js
-
 
 
 
@@ -82683,7 +82737,7 @@ async function secretOf({ own }, onTrouble) {
 function keepsNothing() {
     const keys = deriveStateKeys((0,external_node_crypto_.randomBytes)(32).toString('hex'));
     return {
-        state: { store: noStore, keys, writer: { ...RUN, runner: '' }, intervalMs: 0 },
+        state: { store: undefined, keys, writer: { ...RUN, runner: '' }, intervalMs: 0 },
         isKept: () => false,
         close: () => Promise.resolve()
     };

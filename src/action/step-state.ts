@@ -7,7 +7,6 @@ import type { State } from '../engine/checkpoint.js'
 import type { SharedSessions } from '../adapters/sftp/shared-sessions.js'
 import { CacheKeeper, type CacheKeys } from '../adapters/state/cache-keeper.js'
 import { JobStore, type JobStoreSettings } from '../adapters/state/job-store.js'
-import { noStore } from '../adapters/state/no-store.js'
 import { ServerKeeper } from '../adapters/state/server-keeper.js'
 import type { Settings } from '../run/settings.js'
 import { stepName } from '../run/step-name.js'
@@ -58,7 +57,7 @@ export function openState(given: StepStateSettings): StepState {
   const isKept = settings.state.store !== 'none' && secret !== undefined
   const kept = isKept ? openStore(given, keys) : undefined
   return {
-    store: kept?.store ?? noStore,
+    store: kept?.store,
     keys,
     writer,
     intervalMs: kept === undefined ? 0 : settings.state.checkpointIntervalMs,

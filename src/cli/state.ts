@@ -5,7 +5,6 @@ import { reasonOf } from '../core/errors.js'
 import { deriveStateKeys, keyedName } from '../core/seal.js'
 import type { State } from '../engine/checkpoint.js'
 import { FileStore } from '../adapters/state/file-store.js'
-import { noStore } from '../adapters/state/no-store.js'
 import { ownSecret } from '../adapters/state/own-secret.js'
 import type { Settings } from '../run/settings.js'
 import { stepName } from '../run/step-name.js'
@@ -65,7 +64,7 @@ async function secretOf({ own }: StatePlace, onTrouble: (text: string) => void):
 function keepsNothing(): CommandState {
   const keys = deriveStateKeys(randomBytes(32).toString('hex'))
   return {
-    state: { store: noStore, keys, writer: { ...RUN, runner: '' }, intervalMs: 0 },
+    state: { store: undefined, keys, writer: { ...RUN, runner: '' }, intervalMs: 0 },
     isKept: () => false,
     close: () => Promise.resolve()
   }

@@ -1,4 +1,5 @@
 import { UploadError } from './errors.js'
+import { inHexadecimal } from './ledger.js'
 import { joinRemote, parentOf, type PlannedFile } from './plan.js'
 import type { FileResult } from './report.js'
 
@@ -40,10 +41,10 @@ export function planChecksumFile(
  * @throws UploadError `not-verified` when the digest of one is not known.
  */
 export function* checksumLines(results: Iterable<FileResult>, remotePath: string): Generator<string> {
-  for (const { file, sha256 } of results) {
-    if (sha256 === undefined)
+  for (const { file, digest } of results) {
+    if (digest === undefined)
       throw new UploadError('not-verified', `write the checksums: that of ${file.remote} is not known`)
-    yield formatLine(sha256, nameOf(file, remotePath))
+    yield formatLine(inHexadecimal(digest), nameOf(file, remotePath))
   }
 }
 

@@ -3,6 +3,11 @@ import { blockCount, blockRange } from './blocks.js'
 /** A SHA-256 in base64. */
 export type Digest = string
 
+/** As `sha256sum` writes it. */
+export function inHexadecimal(digest: Digest): string {
+  return Buffer.from(digest, 'base64').toString('hex')
+}
+
 /** How many of the latest acknowledgements a ledger remembers in order. */
 const RECENT = 128
 
@@ -11,11 +16,14 @@ const RECENT = 128
  * sent. It never claims more than the server said.
  */
 export class Ledger {
-  private readonly digests = new Map<number, Digest>()
+  /** By block index. */
+  private readonly digests: (Digest | undefined)[]
   private latest: number[] = []
   private bytes = 0
 
-  constructor(readonly fileSize: number) {}
+  constructor(readonly fileSize: number) {
+    this.digests = new Array<Digest | undefined>(blockCount(fileSize)).fill(undefined)
+  }
 
   /** Records that every byte of the block was acknowledged. `digest` is that of the bytes that were sent. */
   acknowledge(index: number, digest: Digest): void {
@@ -23,14 +31,15 @@ export class Ledger {
       throw new RangeError(`block ${index} of a file of ${blockCount(this.fileSize)} blocks`)
     }
     this.forget(index)
-    this.digests.set(index, digest)
+    this.digests[index] = digest
     this.latest = [...this.latest, index].slice(-RECENT)
     this.bytes += blockRange(this.fileSize, index).length
   }
 
   /** The block counts as not acknowledged from here on. */
   forget(index: number): void {
-    if (!this.digests.delete(index)) return
+    if (this.digests[index] === undefined) return
+    this.digests[index] = undefined
     this.latest = this.latest.filter(other => other !== index)
     this.bytes -= blockRange(this.fileSize, index).length
   }
@@ -46,19 +55,17 @@ export class Ledger {
   }
 
   digestOf(index: number): Digest | undefined {
-    return this.digests.get(index)
+    return this.digests[index]
   }
 
   /** Block indexes, ascending. */
   acknowledged(): number[] {
-    return [...this.digests.keys()].sort((a, b) => a - b)
+    return this.digests.flatMap((digest, index) => (digest === undefined ? [] : [index]))
   }
 
   /** Block indexes, ascending. */
   missing(): number[] {
-    return Array.from({ length: blockCount(this.fileSize) }, (_, index) => index).filter(
-      index => !this.digests.has(index)
-    )
+    return this.digests.flatMap((digest, index) => (digest === undefined ? [index] : []))
   }
 
   /** The latest acknowledged blocks, oldest first; at most 128. */
@@ -73,12 +80,10 @@ export class Ledger {
 
   /** The offset behind the last acknowledged block, in bytes. */
   acknowledgedEnd(): number {
-    let end = 0
-    for (const index of this.digests.keys()) {
-      const { offset, length } = blockRange(this.fileSize, index)
-      end = Math.max(end, offset + length)
-    }
-    return end
+    const last = this.digests.findLastIndex(digest => digest !== undefined)
+    if (last === -1) return 0
+    const { offset, length } = blockRange(this.fileSize, last)
+    return offset + length
   }
 
   complete(): boolean {

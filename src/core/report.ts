@@ -1,5 +1,6 @@
 import type { Attempts } from './attempts.js'
 import type { UploadError } from './errors.js'
+import type { Digest } from './ledger.js'
 import type { PlannedFile } from './plan.js'
 import type { Throughput } from './throughput.js'
 import type { UploadRun } from './upload-run.js'
@@ -15,8 +16,8 @@ export interface FileResult {
   readonly reusedBytes: number
   /** Milliseconds from the first request for this file to its result. */
   readonly elapsedMs: number
-  /** Of the whole file, in hexadecimal, where it is known without reading the file again. */
-  readonly sha256?: string | undefined
+  /** Of the whole file, where it is known without reading the file again. */
+  readonly digest?: Digest | undefined
   readonly error?: UploadError | undefined
   /** Bytes that a re-run finds on the server and can keep; for a failed file. */
   readonly continuesWith?: number | undefined

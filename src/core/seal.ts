@@ -15,7 +15,7 @@ export function deriveStateKeys(secret: string): StateKeys {
 
 /** A name that tells nothing to those without the key: HMAC-SHA256 over the parts, 32 hexadecimal digits. */
 export function keyedName(keys: StateKeys, ...parts: readonly string[]): string {
-  return createHmac('sha256', keys.name).update(JSON.stringify(parts)).digest('hex').slice(0, 32)
+  return createHmac('sha256', keys.name).update(JSON.stringify(parts)).digest().toString('hex', 0, 16)
 }
 
 interface Envelope {

@@ -1,6 +1,7 @@
 import { reasonOf } from '../core/errors.js'
 import { openSealed, sealText, type StateKeys } from '../core/seal.js'
 import {
+  differInTimeAlone,
   formatUploadMeta,
   parseUploadMeta,
   writerIsGone,
@@ -12,7 +13,8 @@ import type { Clock, Emit, StateStore } from './ports.js'
 const FIRST_AFTER_MS = 10_000
 
 export interface State {
-  readonly store: StateStore
+  /** `undefined`: nothing is kept. */
+  readonly store: StateStore | undefined
   readonly keys: StateKeys
   readonly writer: Writer
   /** Milliseconds between two checkpoints; 0: only at the end. */
@@ -30,6 +32,7 @@ export type Contents = Pick<UploadMeta, 'records' | 'runs'>
  */
 export async function loadState(state: State, emit: Emit, signal: AbortSignal): Promise<Contents> {
   const { store, keys, writer } = state
+  if (store === undefined) return { records: new Map() }
   const metas = openAll(await store.load(signal), keys, emit)
   const mine = metas.filter(({ writer: { run } }) => run === writer.run)
   const meta = latestOf(mine) ?? latestOf(metas)
@@ -66,7 +69,6 @@ function latestOf(metas: readonly UploadMeta[]): UploadMeta | undefined {
 /** Saves the records from time to time and at the end; one save at a time, and none when nothing changed. */
 export class Checkpoints {
   private saved: string | undefined
-  private savedAtMs = 0
   private saving: Promise<void> = Promise.resolve()
 
   constructor(
@@ -102,12 +104,12 @@ export class Checkpoints {
   private save(closed: boolean, signal?: AbortSignal): Promise<void> {
     this.saving = this.saving.then(async () => {
       const { store, keys, writer } = this.state
+      if (store === undefined) return
       const contents = this.contents()
-      const textAt = (savedAtMs: number) => formatUploadMeta({ writer, closed, savedAtMs, ...contents })
       // A run that got nowhere must not hide the state of the one before.
-      if (contents.records.size === 0 || textAt(this.savedAtMs) === this.saved) return
-      this.savedAtMs = this.clock.now()
-      const text = textAt(this.savedAtMs)
+      if (contents.records.size === 0) return
+      const text = formatUploadMeta({ writer, closed, savedAtMs: this.clock.now(), ...contents })
+      if (this.saved !== undefined && differInTimeAlone(text, this.saved)) return
       await store.save(sealText(keys, text), signal)
       this.saved = text
     })

@@ -98,8 +98,10 @@ export function remember({ progress }: Pick<FileTask, 'progress'>, record: Uploa
 }
 
 /** The part file of the record is given up, or has another name now. */
-export function abandon({ progress: { record, abandoned } }: Pick<FileTask, 'progress'>): void {
-  if (record !== undefined && record.published === undefined) abandoned.add(record.partId)
+export function abandon({ progress }: Pick<FileTask, 'progress'>): void {
+  const { record, abandoned } = progress
+  if (record !== undefined && record.published === undefined)
+    progress.abandoned = [...abandoned, record.partId]
 }
 
 function begin(task: FileTask, identity: Identity): RecordedTask {

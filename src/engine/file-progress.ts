@@ -1,5 +1,6 @@
 import type { Digest } from '../core/ledger.js'
 import type { PlannedFile } from '../core/plan.js'
+import type { FileResult } from '../core/report.js'
 import type { UploadRecord } from '../core/resume.js'
 import type { Attempt } from './context.js'
 import type { Lane } from './lane.js'
@@ -16,6 +17,8 @@ export interface WholePart {
 /** One planned file on its way, over all attempts of a run. */
 export interface FileProgress {
   readonly file: PlannedFile
+  /** Of its record in the state, once that was needed. */
+  name: string | undefined
   /** What is known of its upload: from an earlier run, then from this one. */
   record: UploadRecord | undefined
   /** Set while its part file is whole and not published. */
@@ -28,12 +31,14 @@ export interface FileProgress {
   reusedBytes: number
   /** SHA-256 of the whole local file that is, or is about to be, in place; `undefined` where it is not known. */
   digest: Digest | undefined
+  /** What became of it, once that is settled. */
+  result: FileResult | undefined
   /** When its first attempt began. */
   startedMs: number | undefined
   /** It was sent again from the start because the server's bytes turned out to be wrong; that happens once. */
   sentAgain: boolean
   /** Ids of part files that were given up: a dead session may still make one, an interrupted swap leaves an old copy. */
-  readonly abandoned: Set<string>
+  abandoned: readonly string[]
 }
 
 /** A file on its way within an attempt: with its open source, and a lane for all that is not a block. */
@@ -53,15 +58,17 @@ export interface RecordedTask extends FileTask {
 export function newProgress(file: PlannedFile): FileProgress {
   return {
     file,
+    name: undefined,
     record: undefined,
     whole: undefined,
     provenMtimeMs: undefined,
     sentBytes: 0,
     reusedBytes: 0,
     digest: undefined,
+    result: undefined,
     startedMs: undefined,
     sentAgain: false,
-    abandoned: new Set()
+    abandoned: []
   }
 }
 

@@ -15,14 +15,13 @@ export function resultOf(
   const canContinue = blockCount(file.size) > 1 || record?.whole === true
   const isInPlace = status === 'uploaded' || status === 'skipped'
   const known = blockCount(file.size) === 1 ? record?.ledger.digestOf(0) : progress.digest
-  const digest = isInPlace ? known : undefined
   return {
     file,
     status,
     sentBytes,
     reusedBytes,
     elapsedMs: nowMs - (startedMs ?? nowMs),
-    sha256: digest === undefined ? undefined : Buffer.from(digest, 'base64').toString('hex'),
+    digest: isInPlace ? known : undefined,
     error,
     continuesWith: isUnfinished && canContinue ? record?.ledger.acknowledgedBytes() : undefined
   }

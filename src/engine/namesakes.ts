@@ -16,7 +16,7 @@ export class Namesakes {
       if (group === undefined) groups.set(name, [file])
       else group.push(file)
     }
-    this.groups = groups
+    this.groups = new Map([...groups].filter(([, group]) => group.length > 1))
   }
 
   /**

@@ -9,13 +9,17 @@ import { type BringFile, upload, type UploadTask } from './upload.js'
  */
 export function preview(task: UploadTask): Promise<Report> {
   const { settings, state } = task
-  const store: StateStore = { load: signal => state.store.load(signal), save: () => Promise.resolve() }
+  const { store } = state
+  const read: StateStore | undefined = store && {
+    load: signal => store.load(signal),
+    save: () => Promise.resolve()
+  }
   return upload(
     {
       ...task,
       last: undefined,
       settings: { ...settings, connections: 1, publish: 'each' },
-      state: { ...state, store, intervalMs: 0 }
+      state: { ...state, store: read, intervalMs: 0 }
     },
     previewFile
   )

@@ -10,7 +10,7 @@ const LONGEST_SWEEP_MS = 30_000
 /** Removes part files that uploads of the same target left behind more than 7 days ago; lists a directory only once. */
 export class StaleParts {
   private readonly listings = new Map<string, Promise<ReadonlyMap<string, RemoteEntry[]>>>()
-  private readonly sweeps: Promise<void>[] = []
+  private readonly sweeps = new Set<Promise<void>>()
 
   constructor(private readonly clock: Clock) {}
 
@@ -35,10 +35,10 @@ export class StaleParts {
       const stale = (await this.listings.get(directory))?.get(name) ?? []
       await Promise.all(stale.map(entry => remove(`${directory}/${entry.name}`)))
     }
-    this.sweeps.push(sweep())
+    this.begin(sweep())
     for (const id of abandoned) {
       const part = partPath(target, id)
-      for (const path of [part, backupPath(part)]) this.sweeps.push(remove(path))
+      for (const path of [part, backupPath(part)]) this.begin(remove(path))
     }
   }
 
@@ -48,6 +48,11 @@ export class StaleParts {
     const late = this.clock.sleep(LONGEST_SWEEP_MS, ended.signal).catch(() => undefined)
     await Promise.race([Promise.all(this.sweeps), late])
     ended.abort(new UploadError('cancelled', 'every sweep has ended'))
+  }
+
+  private begin(sweep: Promise<void>): void {
+    this.sweeps.add(sweep)
+    void sweep.finally(() => this.sweeps.delete(sweep))
   }
 
   private async list(remote: Remote, directory: string): Promise<ReadonlyMap<string, RemoteEntry[]>> {

@@ -2,6 +2,7 @@ import { blockCount } from '../core/blocks.js'
 import { toUploadError, UploadError } from '../core/errors.js'
 import { bytesOf, type PlannedFile } from '../core/plan.js'
 import type { FileResult, Report } from '../core/report.js'
+import type { UploadRecord } from '../core/resume.js'
 import { keyedName } from '../core/seal.js'
 import { BlockQueue } from './block-queue.js'
 import { checkSpace } from './check-space.js'
@@ -39,7 +40,8 @@ export type BringFile = (progress: FileProgress, attempt: Attempt) => Promise<Se
 
 /** Large files that are on their way at once: more than one, so that the lanes stay full where one ends. */
 const LARGE_AT_ONCE = 3
-const SMALL_AT_ONCE = 2048
+/** Small files that are on their way at once: a few all together, many in what keeps a long line full. */
+const SMALL_AT_ONCE = { few: 2048, many: 1024 }
 /** What makes another lane worth its login. */
 const BYTES_FOR_A_LANE = 8 * 1024 * 1024
 const FILES_FOR_A_LANE = 64
@@ -54,26 +56,27 @@ export async function upload(task: UploadTask, bringFile: BringFile = uploadFile
   const { server, settings, state, world, signal } = task
   const files = task.last === undefined ? task.files : [...task.files, task.last.file]
   const { clock, random, emit } = world
-  const names = new Map(files.map(file => [file, keyedName(state.keys, server, file.remote)]))
-  const nameOf = (file: PlannedFile) => names.get(file) ?? ''
   const all = files.map(newProgress)
-  const results = new Map<FileProgress, FileResult>()
   let startedMs = clock.now()
   let endedMs = startedMs
   const finish = (progress: FileProgress, status: FileResult['status'], error?: UploadError) => {
     endedMs = clock.now()
     const result = resultOf(progress, status, endedMs, error)
-    results.set(progress, result)
+    progress.result = result
     emit({ type: 'finished', result })
   }
 
-  const recorded = () =>
-    new Map(
-      all.flatMap(({ file, record }) => (record === undefined ? [] : [[nameOf(file), record] as const]))
-    )
+  const nameOf = (progress: FileProgress) =>
+    (progress.name ??= keyedName(state.keys, server, progress.file.remote))
+  const recorded = () => {
+    const records = new Map<string, UploadRecord>()
+    for (const progress of all)
+      if (progress.record !== undefined) records.set(nameOf(progress), progress.record)
+    return records
+  }
   const runs = new RunLog(all, clock)
-  const soFar = () => all.flatMap(progress => results.get(progress) ?? [])
-  const isDone = () => results.size === all.length && soFar().every(({ status }) => status !== 'failed')
+  const soFar = () => all.flatMap(({ result }) => result ?? [])
+  const isDone = () => all.every(({ result }) => result !== undefined && result.status !== 'failed')
   const contents = () => ({ records: recorded(), runs: isDone() ? [] : runs.soFar() })
   const checkpoints = new Checkpoints(state, contents, clock)
   const ended = new AbortController()
@@ -81,7 +84,8 @@ export async function upload(task: UploadTask, bringFile: BringFile = uploadFile
   const recall = async () => {
     if (checkpointing !== undefined) return
     const found = await loadState(state, emit, signal)
-    for (const progress of all) progress.record = found.records.get(nameOf(progress.file))
+    if (found.records.size > 0)
+      for (const progress of all) progress.record = found.records.get(nameOf(progress))
     runs.recall(found.runs ?? [])
     startedMs = clock.now()
     checkpointing = checkpoints.run(ended.signal)
@@ -91,7 +95,7 @@ export async function upload(task: UploadTask, bringFile: BringFile = uploadFile
     await checkpointing
     await checkpoints.close()
   }
-  const firstFailure = () => [...results.values()].find(({ status }) => status === 'failed')
+  const firstFailure = () => soFar().find(({ status }) => status === 'failed')
   const onPublishing = () => void checkpoints.now(ended.signal)
   const traits = { oneLane: false, inOrder: true, refusesAttributes: false }
   const namesakes = new Namesakes(files)
@@ -112,12 +116,12 @@ export async function upload(task: UploadTask, bringFile: BringFile = uploadFile
   try {
     const reached = () => all.reduce((bytes, file) => bytes + reachedBytes(file), 0)
     await retry({ retries: settings.retries, clock, random, reached, emit, signal }, () => {
-      const pending = all.filter(file => !results.has(file))
+      const pending = all.filter(({ result }) => result === undefined)
       return attemptUpload(run, pending, directories)
     })
   } catch (error) {
     const cause = toUploadError(signal.aborted ? signal.reason : error, 'server-failure', 'upload')
-    for (const progress of all) if (!results.has(progress)) finish(progress, 'failed', cause)
+    for (const progress of all) if (progress.result === undefined) finish(progress, 'failed', cause)
   } finally {
     await saveLast()
   }
@@ -202,14 +206,9 @@ async function uploadAndPublish(run: Run, pending: readonly FileProgress[], atte
       return run.bringFile(progress, attempt)
     })
   }
-  await drain([
-    forEach(missing.filter(isLarge), LARGE_AT_ONCE, upload),
-    forEach(
-      missing.filter(file => !isLarge(file)),
-      SMALL_AT_ONCE,
-      upload
-    )
-  ])
+  const small = missing.filter(file => !isLarge(file))
+  const smallAtOnce = small.length > 2 * SMALL_AT_ONCE.few ? SMALL_AT_ONCE.many : SMALL_AT_ONCE.few
+  await drain([forEach(missing.filter(isLarge), LARGE_AT_ONCE, upload), forEach(small, smallAtOnce, upload)])
   if (isTogether) await publishTogether(run, pending, attempt)
 }
 

@@ -1,3 +1,4 @@
+import { inHexadecimal } from '../core/ledger.js'
 import type { FileResult } from '../core/report.js'
 
 /** A file in a list for other programs. */
@@ -14,7 +15,8 @@ export interface FileEntry {
 }
 
 /** What became of one file, as other programs read it. */
-export function fileEntry({ file, status, sentBytes, reusedBytes, sha256 }: FileResult): FileEntry {
+export function fileEntry({ file, status, sentBytes, reusedBytes, digest }: FileResult): FileEntry {
   const { local, remote, size } = file
+  const sha256 = digest === undefined ? undefined : inHexadecimal(digest)
   return { local, remote, size, status, sentBytes, reusedBytes, sha256 }
 }

@@ -16,7 +16,7 @@ import { planChecksums } from './plan-checksums.js'
 import type { Plan } from './plan-files.js'
 import type { Settings } from './settings.js'
 import { serverName } from './step-name.js'
-import { fitYoungGeneration } from './young-generation.js'
+import { fitHeap } from './fit-heap.js'
 
 /** All that an upload of planned files needs besides them. */
 interface Run {
@@ -37,7 +37,7 @@ export async function uploadFiles(
   const { files } = plan
   const last = planChecksums(files, settings, temp)
   const all = last === undefined ? files : [...files, last.file]
-  fitYoungGeneration(all)
+  fitHeap(all)
   const readers = new ReaderPool()
   const historian = new Historian(() => clock.now())
   const world: World = {
