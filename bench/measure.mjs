@@ -3,14 +3,19 @@ import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { clearTimeout, setTimeout } from 'node:timers'
+import { clearInterval, clearTimeout, setInterval, setTimeout } from 'node:timers'
 
-/** Seconds of the whole process; `wrong` says what was wrong with the outcome. */
+/**
+ * Seconds of the whole process, and MiB of memory at its peak where the system tells them (Linux; without the processes
+ * that it starts); `wrong` says what was wrong with the outcome.
+ */
 export async function measure({ command, env = {}, input = '' }, { from, target, limitMs }) {
   const [program, ...values] = command
   const start = process.hrtime.bigint()
   const child = spawn(program, values, { env: { ...process.env, ...env }, stdio: ['pipe', 'ignore', 'pipe'] })
   child.stdin.on('error', () => undefined).end(input)
+  let peakMib
+  const watch = setInterval(() => (peakMib = peakOf(child.pid) ?? peakMib), 20)
   let complaint = ''
   child.stderr.on('data', text => (complaint = (complaint + text).slice(-500)))
   let late = false
@@ -20,6 +25,7 @@ export async function measure({ command, env = {}, input = '' }, { from, target,
   }, limitMs)
   const code = await new Promise(resolve => child.on('close', resolve))
   clearTimeout(timer)
+  clearInterval(watch)
   const seconds = Number(process.hrtime.bigint() - start) / 1e9
   const wrong = late
     ? `not done after ${limitMs / 1000} s`
@@ -27,7 +33,16 @@ export async function measure({ command, env = {}, input = '' }, { from, target,
       ? difference(from, target)
       : `exit code ${code}: ${complaint.trim().split('\n').at(-1)}`
   rmSync(target, { recursive: true, force: true })
-  return { seconds, wrong }
+  return { seconds, peakMib, wrong }
+}
+
+function peakOf(pid) {
+  try {
+    const [, kib] = /^VmHWM:\s*(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? []
+    return kib && Math.round(kib / 1024)
+  } catch {
+    return undefined
+  }
 }
 
 function difference(from, target) {

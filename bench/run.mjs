@@ -81,25 +81,37 @@ async function run(work) {
 }
 
 async function takeTurns(clients, { from, to, server }) {
-  const taken = clients.map(client => ({ ...client, seconds: [], wrong: undefined }))
+  const taken = clients.map(client => ({ ...client, seconds: [], peaksMib: [], wrong: undefined }))
   for (let round = 0; round < Number(given.rounds); round++) {
     for (const client of taken) {
       if (client.wrong !== undefined) continue
-      const { seconds, wrong } = await measure(client.command({ from, to, server }), {
+      const { seconds, peakMib, wrong } = await measure(client.command({ from, to, server }), {
         from,
         target: to,
         limitMs: LIMIT_MS
       })
       client.wrong = wrong
-      if (wrong === undefined) client.seconds.push(seconds)
-      console.log(`${client.name.padEnd(32)} ${seconds.toFixed(2).padStart(8)} s  ${wrong ?? ''}`)
+      if (wrong === undefined) {
+        client.seconds.push(seconds)
+        if (peakMib !== undefined) client.peaksMib.push(peakMib)
+      }
+      const memory = peakMib === undefined ? '' : `${String(peakMib).padStart(5)} MiB`
+      console.log(`${client.name.padEnd(32)} ${seconds.toFixed(2).padStart(8)} s ${memory}  ${wrong ?? ''}`)
     }
   }
   const [first] = taken
   const ourMedian = median(first.seconds)
-  return taken.map(({ name, version, seconds, wrong }) => {
+  return taken.map(({ name, version, seconds, peaksMib, wrong }) => {
     const own = wrong === undefined ? median(seconds) : undefined
-    return { name, version, seconds, median: own, timesOurs: own && ourMedian && own / ourMedian, wrong }
+    return {
+      name,
+      version,
+      seconds,
+      peaksMib,
+      median: own,
+      timesOurs: own && ourMedian && own / ourMedian,
+      wrong
+    }
   })
 }
 

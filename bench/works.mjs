@@ -48,5 +48,10 @@ export const works = [
     id: 'small-local',
     title: '2,000 files of 4 KiB, loopback',
     files: Array.from({ length: 2000 }, () => 4096)
+  },
+  {
+    id: 'many',
+    title: '100,000 files of 4 KiB, loopback',
+    files: Array.from({ length: 100_000 }, () => 4096)
   }
 ]
