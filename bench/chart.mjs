@@ -1,6 +1,6 @@
 // A bar chart of medians as SVG, one group a work; readable on a light and on a dark page.
 const WIDTH = 860
-const LABEL = 190
+const LABEL = 225
 const ROW = 20
 const GAP = 34
 
