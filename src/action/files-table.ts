@@ -1,5 +1,5 @@
 import { firstLine } from '../core/errors.js'
-import { formatBytes, formatDuration, formatSpeed } from '../core/quantities.js'
+import { formatBytes, formatDuration, formatNumber, formatSpeed } from '../core/quantities.js'
 import type { FileResult } from '../core/report.js'
 import { tellOnce } from '../run/tell-once.js'
 import { barOf, hasParts, legendOf } from './file-bar.js'
@@ -105,5 +105,5 @@ function fold(title: string, lines: readonly string[]): string[] {
 }
 
 function formatMore(count: number): string {
-  return `${count.toLocaleString('en-US')} more`
+  return `${formatNumber(count)} more`
 }

@@ -1,6 +1,6 @@
 import type { UploadError } from '../core/errors.js'
 import { explain } from '../core/failure-help.js'
-import { formatBytes, formatDuration, formatSpeed } from '../core/quantities.js'
+import { formatBytes, formatDuration, formatNumber, formatSpeed } from '../core/quantities.js'
 import { type Report, totalsOf } from '../core/report.js'
 import { type OutcomeContext, outcomeOf } from '../run/outcome.js'
 import { attemptsChart } from './attempts-chart.js'
@@ -82,7 +82,7 @@ function totalsTable({ results, elapsedMs }: Report): string[] {
     ['Kept', totals.reusedBytes]
   ]
   const cells = [
-    ...counts.filter(([, count]) => count > 0).map(([head, count]) => [head, count.toLocaleString('en-US')]),
+    ...counts.filter(([, count]) => count > 0).map(([head, count]) => [head, formatNumber(count)]),
     ...sizes.filter(([, size]) => size > 0).map(([head, size]) => [head, formatBytes(size)]),
     ['Time', formatDuration(elapsedMs)],
     ...(totals.sentBytes > 0 ? [['Speed', formatSpeed(totals.sentBytes, elapsedMs)]] : [])
