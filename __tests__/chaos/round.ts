@@ -20,6 +20,7 @@ const MIB = 1024 * 1024
 const STALL_MS = 300
 const PATIENT_MS = 20_000
 const LAST_ATTEMPT = 99
+const RUN = '100'
 const hostKey = generateKeyPair().private
 
 /**
@@ -108,7 +109,7 @@ class Round {
     const { connections, retries, intervalMs } = plan
     const rival = this.rivalOf(plan)
     const shared = { troubles, connections, retries, intervalMs, patienceMs: STALL_MS }
-    const writer = { run: '100', attempt, runner: `runner ${attempt}` }
+    const writer = { run: RUN, attempt, runner: `runner ${attempt}` }
     const runs = [this.run({ ...shared, local, store, writer, rivals: rival === undefined ? [] : [rival] })]
     if (rival !== undefined) {
       runs.push(
@@ -139,12 +140,17 @@ class Round {
       watch.request(request, honest, this.mayBeAbsent(undefined))
       return [honest]
     }
-    const missing = missingBytes(local, store.text, { root: this.root, keys, verify: scenario.verify })
+    const missing = missingBytes(local, store.text, {
+      root: this.root,
+      keys,
+      run: RUN,
+      verify: scenario.verify
+    })
     const before = server.stats.bytesWritten
     const results = await this.run({
       local,
       store,
-      writer: { run: '100', attempt: LAST_ATTEMPT, runner: 'last' },
+      writer: { run: RUN, attempt: LAST_ATTEMPT, runner: 'last' },
       troubles: Troubles.none(),
       connections: 3,
       retries: 1,

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { openLocalSource } from '../../src/adapters/local/local-source.js'
 import { ReaderPool } from '../../src/adapters/local/reader-pool.js'
 import { createHostKeyPolicy } from '../../src/adapters/sftp/host-keys.js'
+import { claimedId } from '../../src/core/identity.js'
 import type { FileResult } from '../../src/core/report.js'
 import { deriveStateKeys, openSealed } from '../../src/core/seal.js'
 import { parseUploadMeta, writerIsGone } from '../../src/core/upload-meta.js'
@@ -88,7 +89,8 @@ export async function playRun(
           const isOwn = (sealed: string) =>
             rivals.length === 0 && writerIsGone(parseUploadMeta(openSealed(keys, sealed)), writer)
           for (const sealed of texts.filter(isOwn)) {
-            for (const { partId } of recordsIn(keys, sealed, remotes).values()) ids.add(partId)
+            for (const { partId } of recordsIn(keys, sealed, remotes).values())
+              ids.add(partId).add(claimedId(partId, writer.run))
           }
           return texts
         },

@@ -57,8 +57,8 @@ export interface Outcome {
  * place (P4).
  */
 export class MemoryWorld {
-  readonly clock = new MemoryClock()
-  readonly disk = new MemoryDisk(this.clock)
+  readonly clock: MemoryClock
+  readonly disk: MemoryDisk
   readonly server: MemoryServer
   readonly store = new MemoryStore()
   readonly keys = deriveStateKeys('secret')
@@ -75,13 +75,25 @@ export class MemoryWorld {
   /** The run that is under way publishes together, and has not begun to. */
   private isHeldTogether = false
   private readonly versions = new Map<string, (Buffer | undefined)[]>()
+  private readonly rivals: MemoryWorld[] = []
 
-  constructor(traits: Partial<ServerTraits> = {}) {
-    this.server = new MemoryServer(this.clock, traits)
+  constructor(traits: Partial<ServerTraits> = {}, beside?: MemoryWorld) {
+    this.clock = beside?.clock ?? new MemoryClock()
+    this.disk = new MemoryDisk(this.clock)
+    this.server = beside?.server ?? new MemoryServer(this.clock, traits)
     this.mayBeAbsent = !this.server.traits.canReplace
-    this.random = randomOf(this.server.traits.seed + 17)
-    this.server.onChange = (path, bytes) => this.watchTarget(path, bytes)
+    this.random = randomOf(this.server.traits.seed + (beside === undefined ? 17 : 18))
+    if (beside === undefined) this.server.onChange = (path, bytes) => this.watchTarget(path, bytes)
     this.store.onSave = sealed => this.watchRecords(sealed)
+  }
+
+  /** Another machine that has found the same state, with a disk of its own: its runs go on beside those of this one. */
+  rival(): MemoryWorld {
+    const rival = new MemoryWorld({}, this)
+    rival.store.text = this.store.text
+    rival.rivals.push(this)
+    this.rivals.push(rival)
+    return rival
   }
 
   /** Puts a local file there; its name is also that on the server, below `site/`. */
@@ -202,8 +214,8 @@ export class MemoryWorld {
       return
     }
     if (status === 'planned') return
-    const here = this.disk.files.get(file.local)?.bytes
-    if (!sameBytes(here, this.server.bytesOf(file.remote))) {
+    const there = this.server.bytesOf(file.remote)
+    if (![this, ...this.rivals].some(({ disk }) => sameBytes(disk.files.get(file.local)?.bytes, there))) {
       this.broken.push(`P4: ${file.remote} is ${status} and not in place`)
     }
   }
@@ -211,7 +223,8 @@ export class MemoryWorld {
   private watchTarget(path: string, bytes: Buffer | undefined): void {
     if (!path.startsWith('site/') || /\.part(\.old)?$/.test(path)) return
     const local = localOf(path.slice('site/'.length))
-    const whole = [...(this.disk.versions.get(local) ?? []), ...(this.versions.get(path) ?? [])]
+    const own = [this, ...this.rivals].flatMap(({ disk }) => disk.versions.get(local) ?? [])
+    const whole = [...own, ...(this.versions.get(path) ?? [])]
     if (this.isHeldTogether && this.isAskedFor(path)) {
       this.isHeldTogether = false
       this.watchSet()

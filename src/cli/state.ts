@@ -3,6 +3,7 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { reasonOf } from '../core/errors.js'
 import { deriveStateKeys, keyedName } from '../core/seal.js'
+import type { Writer } from '../core/upload-meta.js'
 import type { State } from '../engine/checkpoint.js'
 import { FileStore } from '../adapters/state/file-store.js'
 import { ownSecret } from '../adapters/state/own-secret.js'
@@ -25,9 +26,6 @@ interface StatePlace {
   readonly paths: readonly string[]
 }
 
-/** The next attempt is told from this one by its being alone: see `FileStore`. */
-const RUN = { run: 'command-line', attempt: 1 }
-
 /** Opens the state of this upload. `secret` is that of the login, if it has one that is the same each time. */
 export async function openState(
   settings: Settings,
@@ -41,13 +39,21 @@ export async function openState(
   const machine = keyedName(keys, 'machine', hostname())
   const directory = join(place.cache, stepName(settings, keys, place.paths))
   const store = await FileStore.open({ directory, machine, onTrouble })
-  // As that of another machine, the state of a process that is still at work is not continued.
-  const writer = { ...RUN, runner: store.isAlone ? machine : '' }
+  const writer = writerOf(machine, store.isAlone)
   return {
     state: { store, keys, writer, intervalMs: settings.state.checkpointIntervalMs },
     isKept: () => store.isKept,
     close: () => store.close()
   }
+}
+
+/**
+ * The next attempt is told from this one by its being alone on its machine: see `FileStore`. One that is not is a run of
+ * its own, which neither continues what a process at work may still write, nor claims what another one has claimed.
+ */
+export function writerOf(machine: string, isAlone: boolean): Writer {
+  const name = isAlone ? machine : randomBytes(8).toString('hex')
+  return { run: `command line, ${name}`, attempt: 1, runner: name }
 }
 
 /** In place of the secret that the agent's keys do not make; none when it cannot be kept, after a warning. */
@@ -64,7 +70,7 @@ async function secretOf({ own }: StatePlace, onTrouble: (text: string) => void):
 function keepsNothing(): CommandState {
   const keys = deriveStateKeys(randomBytes(32).toString('hex'))
   return {
-    state: { store: undefined, keys, writer: { ...RUN, runner: '' }, intervalMs: 0 },
+    state: { store: undefined, keys, writer: writerOf('', false), intervalMs: 0 },
     isKept: () => false,
     close: () => Promise.resolve()
   }

@@ -16,6 +16,8 @@ export interface UploadRecord {
   readonly partId: string
   readonly identity: Identity
   readonly ledger: Ledger
+  /** Of a record that was loaded: the id that its part file gets before this run goes on with it; see `claimedId`. */
+  readonly claimId?: string | undefined
   /** Blocks that were sent are to be sent with other bytes, while an older state may still hold their digests. */
   readonly rebuilt?: boolean | undefined
   /** The part file was closed and verified, and has its attributes: only its rename is missing. */

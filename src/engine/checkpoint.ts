@@ -1,4 +1,5 @@
 import { reasonOf } from '../core/errors.js'
+import { claimedId } from '../core/identity.js'
 import { openSealed, sealText, type StateKeys } from '../core/seal.js'
 import {
   differInTimeAlone,
@@ -37,12 +38,22 @@ export async function loadState(state: State, emit: Emit, signal: AbortSignal): 
   const mine = metas.filter(({ writer: { run } }) => run === writer.run)
   const meta = latestOf(mine) ?? latestOf(metas)
   if (meta === undefined) return { records: new Map() }
-  if (writerIsGone(meta, writer)) return meta
+  if (writerIsGone(meta, writer)) return { ...meta, records: toClaim(meta.records, writer.run) }
   emit({
     type: 'notice',
     text: `Run ${meta.writer.run} may still be uploading to this target; its unfinished files are not continued.`
   })
   return { records: new Map([...meta.records].filter(([, { published }]) => published !== undefined)) }
+}
+
+/** Another run may load the same state at the same time: whoever goes on with a part file has to claim it. */
+function toClaim(records: UploadMeta['records'], run: string): UploadMeta['records'] {
+  return new Map(
+    [...records].map(([name, record]) => [
+      name,
+      record.published === undefined ? { ...record, claimId: claimedId(record.partId, run) } : record
+    ])
+  )
 }
 
 function openAll(texts: readonly string[], keys: StateKeys, emit: Emit): UploadMeta[] {

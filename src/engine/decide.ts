@@ -54,6 +54,7 @@ export async function decide(task: FileTask, identity: Identity): Promise<Decide
     if (decision.action === 'start' && decision.discard && record !== undefined) await discard(task, record)
     return { decision, task: begun }
   }
+  if (record.partId !== progress.record?.partId) abandon(task)
   const whole = decision.action === 'keep' || decision.action === 'confirm' ? record.whole : undefined
   return { decision, task: { ...task, record: remember(task, { ...record, identity, whole }) } }
 }
@@ -61,8 +62,8 @@ export async function decide(task: FileTask, identity: Identity): Promise<Decide
 /** Decides, and changes nothing on the server. @throws UploadError as `decide` does. */
 export async function weigh(task: FileTask, identity: Identity): Promise<Weighed> {
   const { progress, attempt } = task
-  const { file, record } = progress
-  const { part, target } = await lookAtServer(task)
+  const { file } = progress
+  const { record, part, target } = await lookAtServer(task)
   refuseDirectory(file, target)
   const decision = decideResume({ identity, verify: attempt.settings.verify, record, part, target })
   const kept = decision.action === 'start' ? 0 : (record?.ledger.acknowledgedBytes() ?? 0)
@@ -112,6 +113,7 @@ function begin(task: FileTask, identity: Identity): RecordedTask {
 }
 
 interface Found {
+  readonly record?: UploadRecord | undefined
   readonly part?: RemoteStat | undefined
   readonly target?: RemoteStat | undefined
 }
@@ -126,11 +128,16 @@ async function lookAtServer({ progress, lane, attempt }: FileTask): Promise<Foun
     const isLate = attempt.settings.publish === 'together' && blockCount(file.size) <= 1
     return isLate ? { target: await lane.remote.stat(file.remote) } : {}
   }
-  const [part, target] = await drain([
-    lane.remote.stat(partPath(file.remote, record.partId)),
+  const { partId, claimId } = record
+  const look = (id: string) => lane.remote.stat(partPath(file.remote, id))
+  const [part, claimed, target] = await drain([
+    look(partId),
+    claimId === undefined ? undefined : look(claimId),
     lane.remote.stat(file.remote)
   ])
-  return { part, target }
+  if (claimId === undefined || claimed === undefined) return { record, part, target }
+  // Claimed before: the answer was lost, or an earlier attempt of this run was killed before it saved a checkpoint.
+  return { record: { ...record, partId: claimId, claimId: undefined }, part: claimed, target }
 }
 
 /** Removes the record's part file. @throws UploadError `connection-lost` or `stalled`. */

@@ -1,7 +1,8 @@
 import { isRefusal, UploadError } from '../core/errors.js'
 import { partPath } from '../core/identity.js'
 import { parentOf } from '../core/plan.js'
-import { abandon, discard, refuseDirectory, remember, startOver } from './decide.js'
+import { giveNewId, isTakenAway, TAKEN_AWAY } from './claim-part.js'
+import { discard, refuseDirectory, startOver } from './decide.js'
 import { drain } from './drain.js'
 import type { RecordedTask } from './file-progress.js'
 import type { Lane } from './lane.js'
@@ -45,36 +46,15 @@ export async function reopenPart(task: RecordedTask): Promise<OpenedPart> {
     handle = await task.lane.remote.reopen(pathOf(current))
   } catch (error) {
     if (!isRefusal(error)) throw error
-    return createPart(
-      await startOver(current, `this server does not continue a part file (${error.message})`)
-    )
+    const why = isTakenAway(current.record, error)
+      ? TAKEN_AWAY
+      : `this server does not continue a part file (${error.message})`
+    return createPart(await startOver(current, why))
   }
   const wrong = await whatIsWrong(current, handle)
   if (wrong === undefined) return opened(current, handle)
   handle.close().catch(() => undefined)
   return createPart(await startOver(current, wrong))
-}
-
-/**
- * Gives the part file a new id where an old name could do harm: before it gets bytes that a saved state does not know
- * of (if that state came back, it would claim blocks that were written over since); and where the rename to the target
- * may still be on its way (a server that empties a file when it is opened again would publish it empty).
- */
-async function giveNewId(task: RecordedTask): Promise<RecordedTask> {
-  const { record, lane, attempt } = task
-  if (record.rebuilt !== true && record.publishing !== true) return task
-  const partId = attempt.world.newId()
-  const renamed = { ...task, record: { ...record, partId, rebuilt: undefined, publishing: undefined } }
-  try {
-    await lane.remote.rename(pathOf(task), pathOf(renamed))
-  } catch (error) {
-    // A server that refuses this rename refuses the late one, too.
-    if (record.rebuilt === true || !isRefusal(error)) throw error
-    return task
-  }
-  abandon(task)
-  remember(task, renamed.record)
-  return renamed
 }
 
 async function whatIsWrong(task: RecordedTask, handle: RemoteFile): Promise<string | undefined> {

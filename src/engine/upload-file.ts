@@ -3,6 +3,7 @@ import { isRefusal, UploadError } from '../core/errors.js'
 import { partPath, type Identity } from '../core/identity.js'
 import type { RemoteStat } from '../core/resume.js'
 import { setAttributes } from './attributes.js'
+import { claimWhole } from './claim-part.js'
 import type { Attempt } from './context.js'
 import { abandon, decide, proveLocally, remember, startOver } from './decide.js'
 import { drain } from './drain.js'
@@ -87,7 +88,8 @@ async function wasLate(error: unknown, task: RecordedTask): Promise<boolean> {
 
 async function sendAndPublish(task: RecordedTask, beginning: Beginning): Promise<void> {
   if (beginning === 'keep') {
-    await becomeWhole(task, await keepPart(task))
+    const claimed = await claimWhole(task)
+    await becomeWhole(claimed, await keepPart(claimed))
   } else if (beginning === 'start' && blockCount(task.source.size) <= 1) {
     await becomeWhole(task, await sendWhole(task))
   } else {

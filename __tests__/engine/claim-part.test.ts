@@ -1,0 +1,162 @@
+import { describe, expect, test } from '@jest/globals'
+import { bytesOf, changed } from '../support/memory-bytes.js'
+import {
+  count,
+  decisionsOf,
+  MemoryWorld,
+  resultOf,
+  type Outcome,
+  type RunOptions
+} from '../support/memory-world.js'
+import type { ServerTraits } from '../support/memory-server.js'
+
+const MIB = 1024 * 1024
+const SIZE = 20 * MIB
+const bytes = bytesOf(1, SIZE)
+const other = (run: string) => ({ writer: { run, runner: `runner of ${run}` } })
+
+/** A build that differs from the one whose upload was begun, at that offset. */
+function build(offset: number): Buffer {
+  return changed(bytes, { offset, length: 10 }, offset)
+}
+
+/** Run 100 got so far, and ended. */
+async function interrupted(traits: Partial<ServerTraits> = {}): Promise<MemoryWorld> {
+  const world = new MemoryWorld(traits)
+  world.put('app.zip', bytes)
+  world.putOld('app.zip', bytesOf(9, 5000))
+  await world.interrupt(9.5 * MIB)
+  return world
+}
+
+/** Both runs, at the same time, to their ends. */
+async function together(
+  [one, its]: readonly [MemoryWorld, RunOptions],
+  [two, theirs]: readonly [MemoryWorld, RunOptions]
+): Promise<[Outcome, Outcome]> {
+  const [first, second] = await one.clock.until(Promise.all([one.start(its), two.start(theirs)]))
+  one.checkPromises()
+  two.checkPromises()
+  return [
+    { report: first, events: one.events },
+    { report: second, events: two.events }
+  ]
+}
+
+describe('two runs that load the same state at the same time', () => {
+  test.each([
+    ['in what was not sent yet', 15 * MIB, 17 * MIB],
+    ['in what was sent', 2 * MIB, 5 * MIB],
+    ['one in what was sent, one in what was not', 2 * MIB, 17 * MIB]
+  ])('with builds that differ %s: one goes on, the other starts over', async (_where, here, there) => {
+    for (let seed = 1; seed <= 6; seed++) {
+      const world = await interrupted({ seed, jitterMs: 8 * seed })
+      const rival = world.rival()
+      world.put('app.zip', build(here), world.clock.now())
+      rival.put('app.zip', build(there), world.clock.now())
+      const outcomes = await together(
+        [world, { connections: 2, ...other('200') }],
+        [rival, { connections: 2, ...other('300') }]
+      )
+      const results = outcomes.map(outcome => resultOf(outcome, 'app.zip'))
+      expect(results.map(({ status }) => status)).toEqual(['uploaded', 'uploaded'])
+      expect(results.filter(({ reusedBytes }) => reusedBytes > 6 * MIB)).toHaveLength(1)
+      expect(results.filter(({ sentBytes }) => sentBytes === SIZE)).toHaveLength(1)
+      expect(world.server.names('site')).toEqual(['app.zip'])
+    }
+  })
+
+  test('of which one is another attempt of the run that wrote it: as well', async () => {
+    const world = await interrupted()
+    const rival = world.rival()
+    world.put('app.zip', build(15 * MIB), world.clock.now())
+    rival.put('app.zip', build(17 * MIB), world.clock.now())
+    const outcomes = await together([world, { writer: { attempt: 2 } }], [rival, other('300')])
+    expect(outcomes.map(outcome => resultOf(outcome, 'app.zip').status)).toEqual(['uploaded', 'uploaded'])
+    expect(
+      outcomes
+        .map(decisionsOf)
+        .map(({ length }) => length)
+        .sort()
+    ).toEqual([1, 2])
+  })
+
+  test('in which a file is whole, and waits for its set: the other run does not take it', async () => {
+    const world = new MemoryWorld()
+    world.put('app.zip', bytes)
+    world.put('map.zip', bytesOf(2, SIZE))
+    const publish = 'together'
+    world.server.faults.push({ on: 'create', path: /map/, then: 'permission' })
+    await world.run({ publish })
+    const rival = world.rival()
+    rival.put('app.zip', bytes)
+    rival.put('map.zip', bytesOf(2, SIZE))
+    world.put('app.zip', build(2 * MIB), world.clock.now())
+    const [set, single] = await together(
+      [rival, { publish, ...other('200') }],
+      [world, { names: ['app.zip'], ...other('300') }]
+    )
+    expect(resultOf(set, 'app.zip')).toMatchObject({ status: 'uploaded', sentBytes: 0 })
+    expect(resultOf(single, 'app.zip')).toMatchObject({ status: 'uploaded', sentBytes: SIZE })
+    expect(world.server.names('site')).toEqual(['app.zip', 'map.zip'])
+  })
+})
+
+describe('a run that claimed a part file', () => {
+  test('and was killed before it saved a checkpoint: its next attempt loses nothing, another run starts', async () => {
+    const world = await interrupted()
+    const { text } = world.store
+    const kept = world.record('app.zip')?.ledger.acknowledgedBytes() ?? 0
+    await world.interrupt(3.5 * MIB, other('200'))
+    world.store.text = text
+    const rival = world.rival()
+    rival.put('app.zip', bytes)
+    expect(decisionsOf(await rival.run({ ...other('300'), isDryRun: true }))).toEqual(['start'])
+
+    const outcome = await world.run({ writer: { run: '200', attempt: 2, runner: 'another' } })
+    expect(decisionsOf(outcome)).toEqual(['continue'])
+    expect(resultOf(outcome, 'app.zip')).toMatchObject({ status: 'uploaded', reusedBytes: kept })
+    expect(kept).toBeGreaterThan(7 * MIB)
+    expect(world.server.names('site')).toEqual(['app.zip'])
+  })
+
+  test.each([true, false])('and did not learn of it (renamed: %s) looks at both names', async takesEffect => {
+    const world = await interrupted()
+    world.server.faults.push({ on: 'rename', then: 'cut', takesEffect })
+    const outcome = await world.run(other('200'))
+    expect(count(outcome, 'retrying')).toBe(1)
+    expect(decisionsOf(outcome)).toEqual(['continue', 'continue'])
+    expect(resultOf(outcome, 'app.zip').reusedBytes).toBeGreaterThan(7 * MIB)
+    expect(world.server.names('site')).toEqual(['app.zip'])
+  })
+
+  test('keeps its name for the rest of the run', async () => {
+    const world = await interrupted()
+    world.server.faults.push({ on: 'write', afterBytes: 2 * MIB, then: 'cut' })
+    expect(resultOf(await world.run(other('200')), 'app.zip').status).toBe('uploaded')
+    expect(world.server.requests('rename')).toHaveLength(1)
+  })
+})
+
+test.each(['permission', 'server-failure', 'not-found'] as const)(
+  'a part file that cannot be claimed (%s) is sent anew',
+  async then => {
+    const world = await interrupted()
+    world.server.faults.push({ on: 'rename', then })
+    const outcome = await world.run(other('200'))
+    expect(decisionsOf(outcome)).toEqual(['continue', 'start'])
+    expect(resultOf(outcome, 'app.zip')).toMatchObject({ status: 'uploaded', reusedBytes: 0 })
+    expect(world.server.names('site')).toEqual(['app.zip'])
+  }
+)
+
+test('a whole part file that may not be renamed before it is published is kept', async () => {
+  const world = new MemoryWorld()
+  world.put('app.zip', bytes)
+  world.server.faults.push({ on: ['replace', 'rename'], times: Infinity, then: 'permission' })
+  await world.run()
+  world.server.faults.splice(0, 1, { on: 'rename', path: /part$/, times: 1, then: 'permission' })
+  const outcome = await world.run(other('200'))
+  expect(decisionsOf(outcome)).toEqual(['keep'])
+  expect(resultOf(outcome, 'app.zip')).toMatchObject({ status: 'uploaded', sentBytes: 0 })
+})

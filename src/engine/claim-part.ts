@@ -1,0 +1,61 @@
+import { isRefusal, UploadError } from '../core/errors.js'
+import { partPath } from '../core/identity.js'
+import type { UploadRecord } from '../core/resume.js'
+import { abandon, remember } from './decide.js'
+import type { RecordedTask } from './file-progress.js'
+
+/** Why an upload starts over whose part file was there and cannot be claimed. */
+export const TAKEN_AWAY = 'another run goes on with its part file'
+
+/**
+ * Gives the part file a new id where the old name could do harm: where another run may have loaded the same state, and
+ * would write into the same file (only one of two renames finds it); before it gets bytes that a saved state does not
+ * know of (if that state came back, it would claim blocks that were written over since); and where the rename to the
+ * target may still be on its way (a server that empties a file when it is opened again would publish it empty).
+ *
+ * @throws UploadError when it must not be gone on with.
+ */
+export async function giveNewId(task: RecordedTask): Promise<RecordedTask> {
+  const { record, attempt } = task
+  if (record.rebuilt === true) return renamePart(task, attempt.world.newId())
+  if (record.claimId !== undefined) return renamePart(task, record.claimId)
+  if (record.publishing !== true) return task
+  try {
+    return await renamePart(task, attempt.world.newId())
+  } catch (error) {
+    // A server that refuses this rename refuses the late one, too.
+    if (!isRefusal(error)) throw error
+    return task
+  }
+}
+
+/**
+ * Claims a part file that is whole, and will only be renamed: where the server refuses that, it refuses it to all.
+ *
+ * @throws UploadError `not-verified` when another run has it.
+ */
+export async function claimWhole(task: RecordedTask): Promise<RecordedTask> {
+  const { record } = task
+  if (record.claimId === undefined) return task
+  try {
+    return await renamePart(task, record.claimId)
+  } catch (error) {
+    if (!isRefusal(error)) throw error
+    if (isTakenAway(record, error)) throw new UploadError('not-verified', TAKEN_AWAY, { cause: error })
+    return task
+  }
+}
+
+/** Whether the refusal to rename the part file of that record says that another run was faster. */
+export function isTakenAway({ claimId }: UploadRecord, error: UploadError): boolean {
+  return claimId !== undefined && error.code === 'not-found'
+}
+
+async function renamePart(task: RecordedTask, partId: string): Promise<RecordedTask> {
+  const { progress, record, lane } = task
+  const pathOf = (id: string) => partPath(progress.file.remote, id)
+  await lane.remote.rename(pathOf(record.partId), pathOf(partId))
+  abandon(task)
+  const renamed = { ...record, partId, claimId: undefined, rebuilt: undefined, publishing: undefined }
+  return { ...task, record: remember(task, renamed) }
+}
