@@ -61,6 +61,10 @@ export interface ServerTraits {
   chunkSize: number
   window: number
   maxOpenFiles: number
+  /** Handles that it lets a session open, which only its refusals tell. */
+  handlesOfSession: number
+  /** The same of all sessions together. */
+  handlesOfAll: number
   canReplace: boolean
   /** Plain rename replaces an existing file. */
   renameReplaces: boolean
@@ -101,6 +105,8 @@ const TYPICAL: ServerTraits = {
   chunkSize: 256 * 1024,
   window: 1024 * 1024,
   maxOpenFiles: Infinity,
+  handlesOfSession: Infinity,
+  handlesOfAll: Infinity,
   canReplace: true,
   renameReplaces: false,
   sha256: 'none',
@@ -467,15 +473,15 @@ export class MemorySession implements Remote {
   }
 
   create(path: string, mode: number | undefined): Promise<RemoteFile> {
-    return this.ask('create', path, to => this.handle(to, this.server.create(to, mode), true))
+    return this.ask('create', path, to => this.handle(to, () => this.server.create(to, mode), true))
   }
 
   reopen(path: string): Promise<RemoteFile> {
-    return this.ask('reopen', path, to => this.handle(to, this.server.reopen(to), true))
+    return this.ask('reopen', path, to => this.handle(to, () => this.server.reopen(to), true))
   }
 
   openForReading(path: string): Promise<RemoteFile> {
-    return this.ask('openForReading', path, to => this.handle(to, this.server.open(to), false))
+    return this.ask('openForReading', path, to => this.handle(to, () => this.server.open(to), false))
   }
 
   replace(from: string, to: string): Promise<void> {
@@ -650,8 +656,12 @@ export class MemorySession implements Remote {
     return at - now
   }
 
-  private handle(path: string, inode: Inode, writable: boolean): MemoryFile {
-    const file = new MemoryFile(this, path, inode, writable)
+  private handle(path: string, open: () => Inode, writable: boolean): MemoryFile {
+    const { handlesOfSession, handlesOfAll } = this.server.traits
+    const all = this.server.living.reduce((sum, { openFiles }) => sum + openFiles.size, 0)
+    if (this.openFiles.size >= handlesOfSession || all >= handlesOfAll)
+      throw refusal('server-failure', `open ${path}`)
+    const file = new MemoryFile(this, path, open(), writable)
     this.openFiles.add(file)
     this.mostOpenFiles = Math.max(this.mostOpenFiles, this.openFiles.size)
     return file

@@ -19,6 +19,8 @@ export interface SshdOptions {
   readonly sftp?: 'internal' | 'external'
   /** For example `-R`, read-only. */
   readonly sftpArguments?: string
+  /** A shell command that is run before the sftp-server program, in its process: for example `ulimit -n 20`. */
+  readonly before?: string
 }
 
 export interface Sshd {
@@ -77,7 +79,8 @@ export function describeWithSshd(name: string, define: () => void): void {
 export async function startSshd({
   options = [],
   sftp = 'internal',
-  sftpArguments = ''
+  sftpArguments = '',
+  before
 }: SshdOptions = {}): Promise<Sshd> {
   const program = findSshd()
   if (program === undefined) throw new Error('sshd is not installed')
@@ -95,7 +98,13 @@ export async function startSshd({
   await writeFile(authorizedKeys, loginKey.publicLine + encryptedKey.publicLine)
   const fingerprint = await run('ssh-keygen', ['-l', '-E', 'sha256', '-f', join(directory, 'host_key.pub')])
 
-  const subsystem = sftp === 'internal' ? 'internal-sftp' : findSftpServer()
+  const subsystem = sftp === 'internal' ? 'internal-sftp' : await wrapped(findSftpServer())
+  async function wrapped(server: string): Promise<string> {
+    if (before === undefined) return server
+    const script = join(directory, 'sftp-server.sh')
+    await writeFile(script, `#!/bin/sh\n${before}\nexec ${server} "$@"\n`, { mode: 0o755 })
+    return script
+  }
   const formatConfig = (port: number) =>
     [
       ...options,

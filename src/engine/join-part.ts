@@ -1,5 +1,6 @@
 import type { ByteRange } from '../core/blocks.js'
 import { isTransient } from '../core/errors.js'
+import { TooManyOpen } from './counted-remote.js'
 import type { PartFile } from './part-file.js'
 import type { Remote, RemoteFile, Source } from './ports.js'
 import { holdsSameBytes } from './same-bytes.js'
@@ -57,7 +58,8 @@ async function prove(
     const reader = await reading
     same = await holdsSameBytes(reader, source, [sample]).finally(() => closeQuietly(reader))
   } catch (error) {
-    if (!isTransient(error)) throw new JoinSpoiledPart(part.path, { cause: error })
+    if (!isTransient(error) && !(error instanceof TooManyOpen))
+      throw new JoinSpoiledPart(part.path, { cause: error })
     part.isDoubtful = true
     throw error
   }

@@ -1,5 +1,6 @@
 import { firstLine, isTransient, toUploadError, UploadError } from '../core/errors.js'
 import { formatCount } from '../core/quantities.js'
+import { CountedRemote, MOST_TRIES, OpenHandles, TooManyOpen } from './counted-remote.js'
 import { Lane } from './lane.js'
 import type { Clock, Connect, Emit, LoginTurn, Remote } from './ports.js'
 import type { BlockQueue } from './block-queue.js'
@@ -33,6 +34,12 @@ export class Lanes {
   /** Lanes that ended, which nobody was told of yet. */
   private lost = 0
   private readonly waiting: (() => void)[] = []
+  private readonly handles = new OpenHandles()
+  /** On their way over any lane. */
+  private files = 0
+  /** Handles that were open when one was refused because of their number. */
+  private mostOpen: number | undefined
+  private hasToldMostOpen = false
 
   private constructor(private readonly settings: LanesSettings) {}
 
@@ -53,16 +60,26 @@ export class Lanes {
    * @throws UploadError `failure`, when there is no lane; what `upload` threw.
    */
   async use<T>(upload: (lane: Lane) => Promise<T>): Promise<T> {
-    const lane = await this.take()
-    try {
-      return await upload(lane)
-    } catch (error) {
-      // Some servers report a lost connection in an answer: whatever it is, this session is not used again.
-      if (isTransient(error)) lane.remote.close()
-      throw error
-    } finally {
-      lane.files--
-      this.waiting.shift()?.()
+    for (let tries = 1; ; tries++) {
+      const lane = await this.take()
+      try {
+        const result = await upload(lane)
+        if (tries > 1) this.tellMostOpen()
+        return result
+      } catch (error) {
+        // Some servers report a lost connection in an answer: whatever it is, this session is not used again.
+        if (isTransient(error)) lane.remote.close()
+        if (!(error instanceof TooManyOpen)) throw error
+        if (tries === MOST_TRIES) throw error.refusal
+        this.mostOpen = error.open
+      } finally {
+        lane.files--
+        this.files--
+        this.waiting.shift()?.()
+        this.handles.wake()
+      }
+      // With no other file on its way, nobody is left to close one.
+      if (this.files > 0) await this.handles.closed()
     }
   }
 
@@ -95,8 +112,10 @@ export class Lanes {
   private async take(): Promise<Lane> {
     for (;;) {
       const lane = this.opening ? undefined : this.least()
-      if (lane !== undefined && lane.files < Math.min(FILES_PER_LANE, lane.remote.maxOpenFiles)) {
+      const most = Math.min(FILES_PER_LANE, lane?.remote.maxOpenFiles ?? 0)
+      if (lane !== undefined && lane.files < most && this.files < this.handles.mostFiles) {
         lane.files++
+        this.files++
         return lane
       }
       await new Promise<void>(resolve => this.waiting.push(resolve))
@@ -128,7 +147,8 @@ export class Lanes {
     let remote: Remote
     this.joining++
     try {
-      remote = await connect(AbortSignal.any([signal, this.ending.signal]), turn)
+      const opened = await connect(AbortSignal.any([signal, this.ending.signal]), turn)
+      remote = new CountedRemote(opened, this.handles)
     } finally {
       this.joining--
     }
@@ -182,6 +202,17 @@ export class Lanes {
     }
     // When the first one fails, too, that says it all.
     if (!this.opening) this.tellRefusal()
+  }
+
+  /** A file got through that was refused before: the number of handles was the reason. */
+  private tellMostOpen(): void {
+    if (this.mostOpen === undefined || this.hasToldMostOpen) return
+    this.hasToldMostOpen = true
+    const most = formatCount(this.mostOpen, 'file')
+    this.settings.emit({
+      type: 'notice',
+      text: `The server lets only ${most} be open at once; going on with fewer.`
+    })
   }
 
   private wakeAll(): void {

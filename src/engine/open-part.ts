@@ -2,6 +2,7 @@ import { isRefusal, UploadError } from '../core/errors.js'
 import { partPath } from '../core/identity.js'
 import { parentOf } from '../core/plan.js'
 import { giveNewId, isTakenAway, TAKEN_AWAY } from './claim-part.js'
+import { TooManyOpen } from './counted-remote.js'
 import { discard, refuseDirectory, startOver } from './decide.js'
 import { drain } from './drain.js'
 import type { RecordedTask } from './file-progress.js'
@@ -51,8 +52,14 @@ export async function reopenPart(task: RecordedTask): Promise<OpenedPart> {
       : `this server does not continue a part file (${error.message})`
     return createPart(await startOver(current, why))
   }
-  const wrong = await whatIsWrong(current, handle)
-  if (wrong === undefined) return opened(current, handle)
+  let wrong: string | undefined
+  try {
+    wrong = await whatIsWrong(current, handle)
+    if (wrong === undefined) return opened(current, handle)
+  } catch (error) {
+    handle.close().catch(() => undefined)
+    throw error
+  }
   handle.close().catch(() => undefined)
   return createPart(await startOver(current, wrong))
 }
@@ -77,8 +84,10 @@ export async function differsInSample(task: RecordedTask): Promise<boolean> {
     } finally {
       reader.close().catch(() => undefined)
     }
-  } catch (error) {
-    if (!isRefusal(error)) throw error
+  } catch (thrown) {
+    // Without another file on the lane there is nothing to wait for.
+    const error = thrown instanceof TooManyOpen && lane.files <= 1 ? thrown.refusal : thrown
+    if (!isRefusal(error)) throw thrown
     // It knows the name of what another session is still writing, and nothing more of it.
     if (error instanceof UploadError && error.code === 'not-found') return true
     const text = `The server lets nobody read ${path} (${error.message}); what it acknowledged is kept unread.`

@@ -39,16 +39,16 @@ async function send(task: RecordedTask, inOrder: boolean): Promise<RemoteStat> {
   record.ledger.forget(0)
   const create = () => remote.create(path, attempt.settings.fileMode ?? source.mode)
   const part = await attempt.directories.within(remote, parentOf(progress.file.remote), create)
-  const acknowledged = await handOver(task, part)
+  const acknowledged = await orClose(part, handOver(task, part))
   const sync = () => (mode === 'full' ? part.sync() : Promise.resolve())
   let stat: RemoteStat
   let digest: Digest | undefined
   if (inOrder) {
     ;[stat, , , digest] = await drain([part.stat(), sync(), part.close(), acknowledged()])
   } else {
-    digest = await acknowledged()
-    stat = await part.stat()
-    await sync()
+    digest = await orClose(part, acknowledged())
+    stat = await orClose(part, part.stat())
+    await orClose(part, sync())
     await part.close()
   }
 
@@ -76,4 +76,14 @@ async function handOver(
   if (source.size === 0) return () => Promise.resolve(undefined)
   const range = { offset: 0, length: source.size }
   return sendRange({ source, range, lane, handle, onAcknowledged: () => undefined })
+}
+
+/** What is asked of an open file; when it fails, the file is closed. */
+async function orClose<T>(file: RemoteFile, asked: Promise<T>): Promise<T> {
+  try {
+    return await asked
+  } catch (error) {
+    file.close().catch(() => undefined)
+    throw error
+  }
 }

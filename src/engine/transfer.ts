@@ -2,6 +2,7 @@ import { blockRange, type ByteRange } from '../core/blocks.js'
 import { isRefusal, isTransient, toUploadError } from '../core/errors.js'
 import type { Digest, Ledger } from '../core/ledger.js'
 import type { BlockQueue, BlockSupply } from './block-queue.js'
+import { TooManyOpen } from './counted-remote.js'
 import { joinPart, JoinSpoiledPart } from './join-part.js'
 import type { Lane } from './lane.js'
 import type { PartFile } from './part-file.js'
@@ -153,7 +154,10 @@ class MissingBlocks implements BlockSupply {
     if (isTransient(error) && lane.ended === undefined) lane.remote.close()
     if (error instanceof JoinSpoiledPart) {
       this.failure ??= error
-    } else if (isTransient(error) || (lane !== part.home && isRefusal(error))) {
+    } else if (
+      isTransient(error) ||
+      (lane !== part.home && (isRefusal(error) || error instanceof TooManyOpen))
+    ) {
       this.unfit.add(lane)
       if (lane !== part.home) part.leave(lane)
       this.waiting.unshift(block)

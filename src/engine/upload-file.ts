@@ -6,7 +6,6 @@ import { setAttributes } from './attributes.js'
 import { claimWhole } from './claim-part.js'
 import type { Attempt } from './context.js'
 import { abandon, decide, proveLocally, remember, startOver } from './decide.js'
-import { drain } from './drain.js'
 import type { FileProgress, FileTask, RecordedTask } from './file-progress.js'
 import { JoinSpoiledPart } from './join-part.js'
 import { keepPart } from './keep-part.js'
@@ -118,9 +117,13 @@ async function wasPublished(task: RecordedTask): Promise<boolean> {
   const { progress, source, lane, attempt } = task
   const target = progress.file.remote
   try {
-    const [file, stat] = await drain([lane.remote.openForReading(target), lane.remote.stat(target)])
-    const same = await holdsSameBytes(file, source, [{ offset: 0, length: source.size }])
-    file.close().catch(() => undefined)
+    const looking = lane.remote.stat(target)
+    looking.catch(() => undefined)
+    const file = await lane.remote.openForReading(target)
+    const same = await holdsSameBytes(file, source, [{ offset: 0, length: source.size }]).finally(() => {
+      file.close().catch(() => undefined)
+    })
+    const stat = await looking
     if (!same || stat === undefined) return false
     // Another run may have put the same bytes in place: then the part file is still there.
     abandon(task)

@@ -1,0 +1,248 @@
+import { UploadError } from '../core/errors.js'
+import type { ByteRange } from '../core/blocks.js'
+import type { Remote, RemoteFile } from './ports.js'
+
+/** The server refused, without a reason of its own, to open something while others were open: it may take it later. */
+export class TooManyOpen extends Error {
+  override readonly name = 'TooManyOpen'
+
+  constructor(
+    readonly refusal: UploadError,
+    /** Handles that were open then. */
+    readonly open: number
+  ) {
+    super(refusal.message, { cause: refusal })
+  }
+}
+
+/** How often an opening is asked for that is refused because of the number of handles. */
+export const MOST_TRIES = 6
+
+/** How a file is opened. */
+type Kind = 'create' | 'reopen' | 'read'
+
+/** Handles that are open, and how many the server lets open at once, as far as its refusals tell. */
+class Count {
+  open = 0
+  most = Infinity
+  /** Opened so far. */
+  private granted = 0
+
+  /** Files that may be on their way at once: one handle is left for directories and for the state. */
+  get mostFiles(): number {
+    return Math.max(1, this.most - 1)
+  }
+
+  /** How many others were open at some time between now and when the function is called. */
+  others(): () => number {
+    const before = this.open - this.granted
+    return () => before + this.granted
+  }
+
+  noteOpened(): void {
+    this.open++
+    this.granted++
+    // Whatever was refused before, that was not the reason.
+    if (this.open > this.most) this.most = this.open
+  }
+}
+
+/** The open handles of all sessions. */
+export class OpenHandles extends Count {
+  /** A server that never let a file be read, or be opened again, has other reasons. */
+  readonly opened = new Set<Kind>()
+  private waiting: (() => void)[] = []
+  private readonly asked = new Set<Promise<unknown>>()
+
+  noteAsked(opening: Promise<unknown>): void {
+    const remove = () => this.asked.delete(opening)
+    this.asked.add(opening)
+    opening.then(remove, remove)
+  }
+
+  /** Resolves when all openings are answered that are in flight: a server may answer in any order. */
+  async answered(): Promise<void> {
+    await Promise.allSettled(this.asked)
+  }
+
+  /** Resolves when a handle was closed; at once when none is open. */
+  async closed(): Promise<void> {
+    if (this.open > 0) await new Promise<void>(resolve => this.waiting.push(resolve))
+  }
+
+  noteClosed(count: number): void {
+    this.open -= count
+    this.wake()
+  }
+
+  /** Has whoever waits look again. */
+  wake(): void {
+    for (const wake of this.waiting.splice(0)) wake()
+  }
+}
+
+/** A session whose handles are counted; an opening that is refused because of their number throws TooManyOpen. */
+export class CountedRemote implements Remote {
+  readonly handles = new Count()
+  readonly ended: Promise<UploadError>
+  private hasEnded = false
+
+  constructor(
+    private readonly remote: Remote,
+    private readonly all: OpenHandles
+  ) {
+    this.ended = remote.ended
+    void this.ended.then(() => {
+      this.hasEnded = true
+      this.all.noteClosed(this.handles.open)
+    })
+  }
+
+  get chunkSize(): number {
+    return this.remote.chunkSize
+  }
+
+  get window(): number {
+    return this.remote.window
+  }
+
+  get maxOpenFiles(): number {
+    return Math.min(this.remote.maxOpenFiles, this.handles.mostFiles)
+  }
+
+  get canReplace(): boolean {
+    return this.remote.canReplace
+  }
+
+  create(path: string, mode: number | undefined): Promise<RemoteFile> {
+    return this.open('create', () => this.remote.create(path, mode))
+  }
+
+  reopen(path: string): Promise<RemoteFile> {
+    return this.open('reopen', () => this.remote.reopen(path))
+  }
+
+  openForReading(path: string): Promise<RemoteFile> {
+    return this.open('read', () => this.remote.openForReading(path))
+  }
+
+  /** Holds nothing while it waits: nobody can wait for it in turn. */
+  async list(path: string): ReturnType<Remote['list']> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await this.remote.list(path)
+      } catch (error) {
+        if (!hasNoReason(error) || this.all.open === 0 || tries === MOST_TRIES) throw error
+        await this.all.closed()
+      }
+    }
+  }
+
+  stat(path: string): ReturnType<Remote['stat']> {
+    return this.remote.stat(path)
+  }
+
+  kindOf(path: string): ReturnType<Remote['kindOf']> {
+    return this.remote.kindOf(path)
+  }
+
+  makeDirectory(path: string, mode: number | undefined): Promise<void> {
+    return this.remote.makeDirectory(path, mode)
+  }
+
+  replace(from: string, to: string): Promise<void> {
+    return this.remote.replace(from, to)
+  }
+
+  rename(from: string, to: string): Promise<void> {
+    return this.remote.rename(from, to)
+  }
+
+  remove(path: string): Promise<void> {
+    return this.remote.remove(path)
+  }
+
+  removeDirectory(path: string): Promise<void> {
+    return this.remote.removeDirectory(path)
+  }
+
+  setAttributes(path: string, attributes: { mode?: number; mtime?: number }): Promise<void> {
+    return this.remote.setAttributes(path, attributes)
+  }
+
+  freeBytes(directory: string): ReturnType<Remote['freeBytes']> {
+    return this.remote.freeBytes(directory)
+  }
+
+  sha256(path: string, size: number): ReturnType<Remote['sha256']> {
+    return this.remote.sha256(path, size)
+  }
+
+  close(): void {
+    this.remote.close()
+  }
+
+  private async open(kind: Kind, ask: () => Promise<RemoteFile>): Promise<RemoteFile> {
+    const { handles, all } = this
+    const othersOfSession = handles.others()
+    const others = all.others()
+    try {
+      const opening = ask()
+      all.noteAsked(opening)
+      const file = await opening
+      all.opened.add(kind)
+      handles.noteOpened()
+      all.noteOpened()
+      return new CountedFile(file, () => this.noteClosed())
+    } catch (error) {
+      if (!hasNoReason(error)) throw error
+      const openOfSession = handles.open
+      const open = all.open
+      await all.answered()
+      const isFull = handles.open >= handles.most || all.open >= all.most
+      if (others() === 0 || !(isFull || all.opened.has(kind))) throw error
+      // With nothing open over this session, it is one number for all of them.
+      const [counted, before] = othersOfSession() > 0 ? [handles, openOfSession] : [all, open]
+      counted.most = Math.max(1, Math.min(counted.most, Math.max(before, counted.open)))
+      throw new TooManyOpen(error, counted.most)
+    }
+  }
+
+  private noteClosed(): void {
+    if (this.hasEnded) return
+    this.handles.open--
+    this.all.noteClosed(1)
+  }
+}
+
+class CountedFile implements RemoteFile {
+  constructor(
+    private readonly file: RemoteFile,
+    private readonly onClosed: () => void
+  ) {}
+
+  write(bytes: Uint8Array, offset: number): Promise<void> {
+    return this.file.write(bytes, offset)
+  }
+
+  read(range: ByteRange): Promise<Uint8Array> {
+    return this.file.read(range)
+  }
+
+  stat(): ReturnType<RemoteFile['stat']> {
+    return this.file.stat()
+  }
+
+  sync(): Promise<void> {
+    return this.file.sync()
+  }
+
+  close(): Promise<void> {
+    return this.file.close().finally(this.onClosed)
+  }
+}
+
+/** SFTP version 3 has no status for too many handles. */
+function hasNoReason(error: unknown): error is UploadError {
+  return error instanceof UploadError && error.code === 'server-failure'
+}
