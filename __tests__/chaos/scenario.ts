@@ -131,7 +131,7 @@ export const scenario = fc.record({
   replaces: fc.boolean(),
   server: fc.record({
     extensions: fc.constantFrom<readonly string[]>(
-      ['posix-rename@openssh.com', 'fsync@openssh.com', 'statvfs@openssh.com'],
+      ['posix-rename@openssh.com', 'fsync@openssh.com', 'statvfs@openssh.com', 'copy-data'],
       ['posix-rename@openssh.com', 'fsync@openssh.com', 'statvfs@openssh.com'],
       ['posix-rename@openssh.com'],
       []

@@ -66,6 +66,18 @@ describe('two runs that load the same state at the same time', () => {
     }
   })
 
+  test('on a server that copies: both get there, and their bytes do not mix', async () => {
+    for (let seed = 1; seed <= 6; seed++) {
+      const world = await interrupted({ seed, jitterMs: 8 * seed, canCopy: true })
+      const rival = world.rival()
+      world.put('app.zip', build(2 * MIB), world.clock.now())
+      rival.put('app.zip', build(seed % 2 === 0 ? 5 * MIB : 15 * MIB), world.clock.now())
+      const outcomes = await together([world, other('200')], [rival, other('300')])
+      expect(outcomes.map(outcome => resultOf(outcome, 'app.zip').status)).toEqual(['uploaded', 'uploaded'])
+      expect(world.server.names('site')).toEqual(['app.zip'])
+    }
+  })
+
   test('of which one is another attempt of the run that wrote it: as well', async () => {
     const world = await interrupted()
     const rival = world.rival()

@@ -22,6 +22,7 @@ const traits: fc.Arbitrary<Partial<ServerTraits>> = fc.record({
   chunkSize: fc.constantFrom(200_000, 256 * 1024, 512 * 1024),
   window: fc.constantFrom(1, 300_000, MIB, 4 * MIB),
   maxOpenFiles: fc.constantFrom(Infinity, Infinity, 4),
+  canCopy: fc.boolean(),
   handlesOfSession: fc.constantFrom(Infinity, Infinity, 3),
   latencyMs: fc.constantFrom(0, 1, 40),
   jitterMs: fc.constantFrom(0, 7, 300),

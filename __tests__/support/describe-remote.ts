@@ -161,6 +161,27 @@ export function describeRemote(
       expect(await remote.stat(at('new'))).toBeUndefined()
     })
 
+    check('copies ranges of a file to the same places of a new one, where it can', async () => {
+      if (!remote.canCopy) return
+      const bytes = randomBytes(300_000)
+      await put(at('original'), bytes)
+      const ranges = [
+        { offset: 10, length: 100_000 },
+        { offset: 200_000, length: 50_000 }
+      ]
+      await remote.copy(at('original'), at('copy'), ranges, 0o600)
+      const expected = Buffer.alloc(250_000)
+      for (const { offset, length } of ranges) bytes.copy(expected, offset, offset, offset + length)
+      expect(Buffer.compare(await contentOf(at('copy')), expected)).toBe(0)
+      expect(Buffer.compare(await contentOf(at('original')), bytes)).toBe(0)
+      await expect(remote.copy(at('missing'), at('copy'), ranges, 0o600)).rejects.toMatchObject({
+        code: 'not-found'
+      })
+      await expect(remote.copy(at('original'), at('missing/copy'), ranges, 0o600)).rejects.toMatchObject({
+        code: 'not-found'
+      })
+    })
+
     check('sets mode and mtime', async () => {
       await put(at('attributes'), Buffer.from('x'))
       await remote.setAttributes(at('attributes'), { mode: 0o640, mtime: 1_600_000_000 })

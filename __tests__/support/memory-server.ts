@@ -18,6 +18,7 @@ export type Operation =
   | 'openForReading'
   | 'replace'
   | 'rename'
+  | 'copy'
   | 'remove'
   | 'removeDirectory'
   | 'setAttributes'
@@ -66,6 +67,7 @@ export interface ServerTraits {
   /** The same of all sessions together. */
   handlesOfAll: number
   canReplace: boolean
+  canCopy: boolean
   /** Plain rename replaces an existing file. */
   renameReplaces: boolean
   sha256: 'none' | 'right' | 'wrong'
@@ -108,6 +110,7 @@ const TYPICAL: ServerTraits = {
   handlesOfSession: Infinity,
   handlesOfAll: Infinity,
   canReplace: true,
+  canCopy: false,
   renameReplaces: false,
   sha256: 'none',
   reopen: 'keeps',
@@ -454,6 +457,20 @@ export class MemorySession implements Remote {
 
   get canReplace(): boolean {
     return this.server.traits.canReplace
+  }
+
+  get canCopy(): boolean {
+    return this.server.traits.canCopy
+  }
+
+  copy(from: string, to: string, ranges: readonly ByteRange[], mode: number | undefined): Promise<void> {
+    return this.ask('copy', from, path => {
+      const { server } = this
+      const source = server.open(path)
+      const target = server.create(normal(to), mode)
+      for (const { offset, length } of ranges)
+        server.write(target, source.bytes.subarray(offset, offset + length), offset)
+    })
   }
 
   stat(path: string): Promise<RemoteStat | undefined> {

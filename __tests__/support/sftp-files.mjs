@@ -133,6 +133,14 @@ const operations = {
     if (fitting.length < data.length && !acknowledgedShort) throw new StatusError(status.failure)
   },
 
+  async copyData(files, { handle, offset, length, toHandle, toOffset }) {
+    const from = files.handle(handle).file
+    const to = files.handle(toHandle).file
+    const buffer = Buffer.allocUnsafe(length)
+    const { bytesRead } = await from.read(buffer, 0, length, offset)
+    await writeAll(to, buffer.subarray(0, bytesRead), toOffset)
+  },
+
   async stat(files, { id, path }) {
     return formatAttributes(id, await fs.stat(files.path(path)))
   },

@@ -43,7 +43,8 @@ const requestFields = {
 const extendedFields = {
   'posix-rename@openssh.com': ['posixRename', 'path:text', 'newPath:text'],
   'fsync@openssh.com': ['fsync', 'handle:bytes'],
-  'statvfs@openssh.com': ['statvfs', 'path:text']
+  'statvfs@openssh.com': ['statvfs', 'path:text'],
+  'copy-data': ['copyData', 'handle:bytes', 'offset:u64', 'length:u64', 'toHandle:bytes', 'toOffset:u64']
 }
 
 const initType = 1

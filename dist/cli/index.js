@@ -59667,7 +59667,7 @@ exports.suggestSimilar = suggestSimilar;
 __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
 /* harmony import */ var _small_heap_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(139);
 /* harmony import */ var _esm_dirname_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9853);
-/* harmony import */ var _cli_main_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(9245);
+/* harmony import */ var _cli_main_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(9443);
 
 
 
@@ -59678,7 +59678,7 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 9245:
+/***/ 9443:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -60702,6 +60702,68 @@ function openSocket(host, port, lookup) {
     return socket;
 }
 
+;// CONCATENATED MODULE: ./lib/core/blocks.js
+const MEBIBYTE = 1024 * 1024;
+const MAX_BLOCKS = 4096;
+/**
+ * The block size of a file, in bytes: 1 MiB, doubled until the file has at most 4,096 blocks, so that a ledger
+ * stays small whatever the file's size.
+ */
+function blockSizeFor(fileSize) {
+    let size = MEBIBYTE;
+    while (fileSize > size * MAX_BLOCKS)
+        size *= 2;
+    return size;
+}
+/** How many blocks a file of this many bytes has; none when it is empty. */
+function blockCount(fileSize) {
+    return Math.ceil(fileSize / blockSizeFor(fileSize));
+}
+/** The bytes of block `index`; the last block of a file may be shorter. */
+function blockRange(fileSize, index) {
+    const size = blockSizeFor(fileSize);
+    const offset = index * size;
+    return { offset, length: Math.min(size, fileSize - offset) };
+}
+/** Cuts a range into consecutive ranges of nearly equal length, none longer than `longest` bytes. */
+function splitRange(range, longest) {
+    const count = Math.ceil(range.length / longest);
+    const length = Math.ceil(range.length / count);
+    return Array.from({ length: count }, (_, index) => ({
+        offset: range.offset + index * length,
+        length: Math.min(length, range.length - index * length)
+    }));
+}
+
+;// CONCATENATED MODULE: ./lib/engine/drain.js
+/** Waits until everything has settled, so that nothing is left in flight; then the values, or the first failure. */
+async function drain(asked) {
+    await Promise.allSettled(asked);
+    return Promise.all(asked);
+}
+
+;// CONCATENATED MODULE: ./lib/engine/for-each.js
+
+/** Works on up to `atOnce` items at the same time; after a failure nothing new is begun, and it throws when all ended. */
+async function forEach(items, atOnce, work) {
+    const left = items.values();
+    let failed = false;
+    const worker = async () => {
+        for (const item of left) {
+            if (failed)
+                return;
+            try {
+                await work(item);
+            }
+            catch (error) {
+                failed = true;
+                throw error;
+            }
+        }
+    };
+    await drain(Array.from({ length: Math.min(atOnce, items.length) }, worker));
+}
+
 ;// CONCATENATED MODULE: ./lib/adapters/sftp/capabilities.js
 /** Legal everywhere: a write request of this length fits into one SSH packet of the least size (RFC 4253, 6.1). */
 const CHUNK_EVERYWHERE = 31_744;
@@ -60723,6 +60785,7 @@ class Capabilities {
     posixRename;
     fsync;
     statvfs;
+    copyData;
     internals;
     /** `wanted` lowers the chunk size, in bytes. */
     constructor(sftp, wanted) {
@@ -60734,6 +60797,7 @@ class Capabilities {
         this.posixRename = offers('posix-rename@openssh.com');
         this.fsync = offers('fsync@openssh.com');
         this.statvfs = offers('statvfs@openssh.com');
+        this.copyData = offers('copy-data');
     }
     /** Bytes of one write request, as settings and server allow. */
     get chunkSize() {
@@ -60944,39 +61008,6 @@ function explained(error, path) {
     });
 }
 
-;// CONCATENATED MODULE: ./lib/core/blocks.js
-const MEBIBYTE = 1024 * 1024;
-const MAX_BLOCKS = 4096;
-/**
- * The block size of a file, in bytes: 1 MiB, doubled until the file has at most 4,096 blocks, so that a ledger
- * stays small whatever the file's size.
- */
-function blockSizeFor(fileSize) {
-    let size = MEBIBYTE;
-    while (fileSize > size * MAX_BLOCKS)
-        size *= 2;
-    return size;
-}
-/** How many blocks a file of this many bytes has; none when it is empty. */
-function blockCount(fileSize) {
-    return Math.ceil(fileSize / blockSizeFor(fileSize));
-}
-/** The bytes of block `index`; the last block of a file may be shorter. */
-function blockRange(fileSize, index) {
-    const size = blockSizeFor(fileSize);
-    const offset = index * size;
-    return { offset, length: Math.min(size, fileSize - offset) };
-}
-/** Cuts a range into consecutive ranges of nearly equal length, none longer than `longest` bytes. */
-function splitRange(range, longest) {
-    const count = Math.ceil(range.length / longest);
-    const length = Math.ceil(range.length / count);
-    return Array.from({ length: count }, (_, index) => ({
-        offset: range.offset + index * length,
-        length: Math.min(length, range.length - index * length)
-    }));
-}
-
 ;// CONCATENATED MODULE: ./lib/adapters/sftp/remote-stat.js
 
 const FILE_TYPE = 0o170000;
@@ -61064,6 +61095,13 @@ class SftpFile {
     async close() {
         await this.requests.ask(`close ${this.path}`, answer => {
             this.sftp.close(this.handle, answer);
+        }, true);
+    }
+    /** Has the server copy the range to the same offsets of another file of this session. */
+    async copyTo(target, { offset, length }) {
+        await this.requests.ask(`copy ${this.path} to ${target.path} at ${offset}`, answer => {
+            const done = answer;
+            this.sftp.ext_copy_data(this.handle, offset, length, target.handle, offset, done);
         }, true);
     }
     /** Loops over short reads, which a server may give at any time. */
@@ -61176,6 +61214,10 @@ class Requests {
         this.onStall = onStall;
         this.watch = setInterval(() => this.endIfStalled(), Math.min(1000, stallTimeoutMs / 4)).unref();
     }
+    /** Whether an answer is waited for. */
+    get areInFlight() {
+        return this.asked.size > 0;
+    }
     /** @throws UploadError the server's refusal, `connection-lost`, or `stalled`. */
     ask(doing, request, slow = false) {
         return new Promise((resolve, reject) => {
@@ -61242,6 +61284,9 @@ class Requests {
 
 
 
+
+
+
 /** Open flags of SFTP version 3 (draft-ietf-secsh-filexfer-02, section 6.3). */
 const READ = 0x01;
 const WRITE = 0x02;
@@ -61250,26 +61295,34 @@ const CREATE_EMPTY = WRITE | 0x08 | 0x10;
 const LONGEST_HANDLE = 256;
 /** Bytes a second that a program on the server hashes at least; a slower one is not waited for. */
 const SLOWEST_DIGEST = 4 * 1024 * 1024;
+/** Bytes that one request has the server copy: each answer is a sign of life. */
+const COPIED_AT_ONCE = 64 * 1024 * 1024;
+const COPIES_IN_FLIGHT = 16;
 /** One SFTP session over ssh2, with promises for callbacks. */
 class SftpSession {
     client;
     sftp;
+    reset;
     ended;
     stallTimeoutMs;
     capabilities;
     requests;
+    hasEnded = false;
     settleEnded = () => undefined;
-    constructor(client, sftp, { host, port, chunkSize, stallTimeoutMs }) {
+    constructor(client, sftp, { host, port, chunkSize, stallTimeoutMs }, 
+    /** Ends the connection without delivering what it still holds. */
+    reset) {
         this.client = client;
         this.sftp = sftp;
+        this.reset = reset;
         this.capabilities = new Capabilities(sftp, chunkSize);
         this.stallTimeoutMs = stallTimeoutMs;
         this.ended = new Promise(resolve => (this.settleEnded = resolve));
-        this.requests = new Requests(stallTimeoutMs, error => this.end(error));
+        this.requests = new Requests(stallTimeoutMs, error => this.giveUp(error));
         const lost = (failure) => {
             const reason = failure === undefined ? 'the server closed it' : brokenBy(failure);
             const text = `connection to ${host} port ${port}: ${reason}`;
-            this.end(new UploadError('connection-lost', text, { cause: failure }));
+            this.giveUp(new UploadError('connection-lost', text, { cause: failure }));
         };
         // A server that breaks the rules need not hang up: the first sign of an end is taken for it. Several errors can
         // follow one failure: somebody has to listen for as long as the client lives.
@@ -61281,7 +61334,7 @@ class SftpSession {
         const checkLimits = () => {
             const { problem } = this.capabilities;
             if (problem !== undefined)
-                this.end(new UploadError('protocol', `open SFTP on ${host}: ${problem}`));
+                this.giveUp(new UploadError('protocol', `open SFTP on ${host}: ${problem}`));
         };
         // ssh2 says so once more when the limits have come.
         sftp.on('ready', checkLimits);
@@ -61298,6 +61351,9 @@ class SftpSession {
     }
     get canReplace() {
         return this.capabilities.posixRename;
+    }
+    get canCopy() {
+        return this.capabilities.copyData;
     }
     async stat(path) {
         const doing = `stat ${path}`;
@@ -61362,6 +61418,19 @@ class SftpSession {
     rename(from, to) {
         return this.do(`rename ${from} to ${to}`, done => this.sftp.rename(from, to, done), true);
     }
+    async copy(from, to, ranges, mode) {
+        const source = await this.openForReading(from);
+        try {
+            const target = await this.create(to, mode);
+            const pieces = ranges.flatMap(range => splitRange(range, COPIED_AT_ONCE));
+            const copied = forEach(pieces, COPIES_IN_FLIGHT, piece => source.copyTo(target, piece));
+            // Some servers report a failed write only when the file is closed.
+            await drain([copied, copied.catch(() => undefined).then(() => target.close())]);
+        }
+        finally {
+            source.close().catch(() => undefined);
+        }
+    }
     async remove(path) {
         try {
             await this.do(`remove ${path}`, done => this.sftp.unlink(path, done));
@@ -61397,7 +61466,11 @@ class SftpSession {
         return remoteSha256(this.client, absolute, limitMs, this.ended);
     }
     close() {
-        this.end(new UploadError('connection-lost', 'the connection is closed'));
+        const error = new UploadError('connection-lost', 'the connection is closed');
+        if (this.requests.areInFlight)
+            this.giveUp(error);
+        else
+            this.end(error);
     }
     async open(path, flags, attributes) {
         const handle = await this.askForHandle(`open ${path}`, answer => {
@@ -61416,8 +61489,15 @@ class SftpSession {
     async do(doing, request, slow = false) {
         await this.requests.ask(doing, answer => request(error => answer(error, undefined)), slow);
     }
+    /** What the system has not delivered yet is to come to nothing: another session may write into the same file soon. */
+    giveUp(error) {
+        if (!this.hasEnded)
+            this.reset();
+        this.end(error);
+    }
     /** The lane is to know of the end before its requests fail. */
     end(error) {
+        this.hasEnded = true;
         this.settleEnded(error);
         queueMicrotask(() => this.requests.end(error));
         this.client.end();
@@ -61456,7 +61536,12 @@ async function connect(settings, signal, turn = {}) {
     };
     try {
         const { client, sftp } = await within(opening, signal, openSftp(opening, turn));
-        const session = new SftpSession(client, sftp, settings);
+        const reset = () => {
+            for (const socket of opening.sockets)
+                if (!socket.destroyed)
+                    socket.resetAndDestroy();
+        };
+        const session = new SftpSession(client, sftp, settings, reset);
         // ssh2 only asks for an end; the process waits for no answer to it, which on a dark line nobody gives.
         void session.ended.then(() => {
             for (const socket of opening.sockets) {
@@ -70198,6 +70283,7 @@ function stopSignal(exitCodeOf = () => 1) {
 
 ;// CONCATENATED MODULE: ./lib/core/identity.js
 
+
 const VERIFY_MODES = ['size', 'timestamp', 'tail', 'full'];
 /** Length of the tail that is told apart by its digest, in bytes. */
 const TAIL_LENGTH = 1024 * 1024;
@@ -70224,6 +70310,10 @@ function identityDifference(recorded, today, mode) {
 /** `NAME.<id>.part` beside the target: `id` is drawn anew for every upload that starts from zero. */
 function partPath(remotePath, id) {
     return `${remotePath}.${id}.part`;
+}
+/** The id that a run gives a part file before it goes on with it: the same in all attempts of the run, and no other run's. */
+function claimedId(id, run) {
+    return (0,external_node_crypto_.createHash)('sha256').update(`${id} ${run}`).digest('hex').slice(0, 8);
 }
 const PART_NAME = /^(.+)\.[0-9a-f]{8}\.part$/s;
 /** The name of the target that a part file of this name belongs to; `undefined` when it is no part file. */
@@ -70292,6 +70382,19 @@ class Ledger {
     /** Block indexes, ascending. */
     acknowledged() {
         return this.digests.flatMap((digest, index) => (digest === undefined ? [] : [index]));
+    }
+    /** The bytes of the acknowledged blocks, ascending; those of neighbours as one range. */
+    acknowledgedRanges() {
+        const ranges = [];
+        for (const index of this.acknowledged()) {
+            const { offset, length } = blockRange(this.fileSize, index);
+            const last = ranges.at(-1);
+            if (last !== undefined && last.offset + last.length === offset)
+                last.length += length;
+            else
+                ranges.push({ offset, length });
+        }
+        return ranges;
     }
     /** Block indexes, ascending. */
     missing() {
@@ -70375,13 +70478,6 @@ function forgetBeyond(ledger, size) {
         if (offset + length > size)
             ledger.forget(index);
     }
-}
-
-;// CONCATENATED MODULE: ./lib/engine/drain.js
-/** Waits until everything has settled, so that nothing is left in flight; then the values, or the first failure. */
-async function drain(asked) {
-    await Promise.allSettled(asked);
-    return Promise.all(asked);
 }
 
 ;// CONCATENATED MODULE: ./lib/engine/same-bytes.js
@@ -70601,14 +70697,16 @@ async function readBack({ remote, path, source, mode, emit }, ranges) {
  */
 async function proveLocally({ progress, source, attempt }) {
     const { record } = progress;
+    const { size, mtimeMs } = source;
+    const tail = blockCount(size) > 1 ? await source.digest(tailOf(size)) : undefined;
     if (record?.identity.size === source.size && progress.provenMtimeMs !== source.mtimeMs) {
         const isRebuilt = await keepMatchingBlocks(record.ledger, source, attempt.signal);
         progress.provenMtimeMs = source.mtimeMs;
-        if (isRebuilt)
+        // What was not acknowledged may have been sent all the same: the tail tells most builds apart.
+        if (isRebuilt || record.identity.tail !== tail)
             progress.record = { ...record, rebuilt: true };
     }
-    const { size, mtimeMs } = source;
-    return { size, mtimeMs, tail: blockCount(size) > 1 ? await source.digest(tailOf(size)) : undefined };
+    return { size, mtimeMs, tail };
 }
 /**
  * Looks at what an earlier attempt left on the server, and decides how the upload goes on; the record was proven
@@ -70626,14 +70724,16 @@ async function decide(task, identity) {
             await discard(task, record);
         return { decision, task: begun };
     }
+    if (record.partId !== progress.record?.partId)
+        abandon(task);
     const whole = decision.action === 'keep' || decision.action === 'confirm' ? record.whole : undefined;
     return { decision, task: { ...task, record: remember(task, { ...record, identity, whole }) } };
 }
 /** Decides, and changes nothing on the server. @throws UploadError as `decide` does. */
 async function weigh(task, identity) {
     const { progress, attempt } = task;
-    const { file, record } = progress;
-    const { part, target } = await lookAtServer(task);
+    const { file } = progress;
+    const { record, part, target } = await lookAtServer(task);
     refuseDirectory(file, target);
     const decision = decideResume({ identity, verify: attempt.settings.verify, record, part, target });
     const kept = decision.action === 'start' ? 0 : (record?.ledger.acknowledgedBytes() ?? 0);
@@ -70687,11 +70787,17 @@ async function lookAtServer({ progress, lane, attempt }) {
         const isLate = attempt.settings.publish === 'together' && blockCount(file.size) <= 1;
         return isLate ? { target: await lane.remote.stat(file.remote) } : {};
     }
-    const [part, target] = await drain([
-        lane.remote.stat(partPath(file.remote, record.partId)),
+    const { partId, claimId } = record;
+    const look = (id) => lane.remote.stat(partPath(file.remote, id));
+    const [part, claimed, target] = await drain([
+        look(partId),
+        claimId === undefined ? undefined : look(claimId),
         lane.remote.stat(file.remote)
     ]);
-    return { part, target };
+    if (claimId === undefined || claimed === undefined)
+        return { record, part, target };
+    // Claimed before: the answer was lost, or an earlier attempt of this run was killed before it saved a checkpoint.
+    return { record: { ...record, partId: claimId, claimId: undefined }, part: claimed, target };
 }
 /** Removes the record's part file. @throws UploadError `connection-lost` or `stalled`. */
 async function discard({ progress, lane }, record) {
@@ -70801,28 +70907,6 @@ class BlockQueue {
         }
         return undefined;
     }
-}
-
-;// CONCATENATED MODULE: ./lib/engine/for-each.js
-
-/** Works on up to `atOnce` items at the same time; after a failure nothing new is begun, and it throws when all ended. */
-async function forEach(items, atOnce, work) {
-    const left = items.values();
-    let failed = false;
-    const worker = async () => {
-        for (const item of left) {
-            if (failed)
-                return;
-            try {
-                await work(item);
-            }
-            catch (error) {
-                failed = true;
-                throw error;
-            }
-        }
-    };
-    await drain(Array.from({ length: Math.min(atOnce, items.length) }, worker));
 }
 
 ;// CONCATENATED MODULE: ./lib/engine/check-space.js
@@ -78600,6 +78684,7 @@ function parseRanges(text) {
 
 
 
+
 const FIRST_AFTER_MS = 10_000;
 /**
  * What earlier attempts left: what this run saved last, else what another run did. Without what cannot be trusted: a
@@ -78617,12 +78702,19 @@ async function loadState(state, emit, signal) {
     if (meta === undefined)
         return { records: new Map() };
     if (writerIsGone(meta, writer))
-        return meta;
+        return { ...meta, records: toClaim(meta.records, writer.run) };
     emit({
         type: 'notice',
         text: `Run ${meta.writer.run} may still be uploading to this target; its unfinished files are not continued.`
     });
     return { records: new Map([...meta.records].filter(([, { published }]) => published !== undefined)) };
+}
+/** Another run may load the same state at the same time: whoever goes on with a part file has to claim it. */
+function toClaim(records, run) {
+    return new Map([...records].map(([name, record]) => [
+        name,
+        record.published === undefined ? { ...record, claimId: claimedId(record.partId, run) } : record
+    ]));
 }
 function openAll(texts, keys, emit) {
     const metas = [];
@@ -78855,6 +78947,236 @@ function resultOf(progress, status, nowMs, error) {
     };
 }
 
+;// CONCATENATED MODULE: ./lib/engine/counted-remote.js
+
+/** The server refused, without a reason of its own, to open something while others were open: it may take it later. */
+class TooManyOpen extends Error {
+    refusal;
+    open;
+    name = 'TooManyOpen';
+    constructor(refusal, 
+    /** Handles that were open then. */
+    open) {
+        super(refusal.message, { cause: refusal });
+        this.refusal = refusal;
+        this.open = open;
+    }
+}
+/** How often an opening is asked for that is refused because of the number of handles. */
+const MOST_TRIES = 6;
+/** Handles that are open, and how many the server lets open at once, as far as its refusals tell. */
+class Count {
+    open = 0;
+    most = Infinity;
+    /** Opened so far. */
+    granted = 0;
+    /** Files that may be on their way at once: one handle is left for directories and for the state. */
+    get mostFiles() {
+        return Math.max(1, this.most - 1);
+    }
+    /** How many others were open at some time between now and when the function is called. */
+    others() {
+        const before = this.open - this.granted;
+        return () => before + this.granted;
+    }
+    noteOpened() {
+        this.open++;
+        this.granted++;
+        // Whatever was refused before, that was not the reason.
+        if (this.open > this.most)
+            this.most = this.open;
+    }
+}
+/** The open handles of all sessions. */
+class OpenHandles extends Count {
+    /** A server that never let a file be read, or be opened again, has other reasons. */
+    opened = new Set();
+    waiting = [];
+    asked = new Set();
+    noteAsked(opening) {
+        const remove = () => this.asked.delete(opening);
+        this.asked.add(opening);
+        opening.then(remove, remove);
+    }
+    /** Resolves when all openings are answered that are in flight: a server may answer in any order. */
+    async answered() {
+        await Promise.allSettled(this.asked);
+    }
+    /** Resolves when a handle was closed; at once when none is open. */
+    async closed() {
+        if (this.open > 0)
+            await new Promise(resolve => this.waiting.push(resolve));
+    }
+    noteClosed(count) {
+        this.open -= count;
+        this.wake();
+    }
+    /** Has whoever waits look again. */
+    wake() {
+        for (const wake of this.waiting.splice(0))
+            wake();
+    }
+}
+/** A session whose handles are counted; an opening that is refused because of their number throws TooManyOpen. */
+class CountedRemote {
+    remote;
+    all;
+    handles = new Count();
+    ended;
+    hasEnded = false;
+    constructor(remote, all) {
+        this.remote = remote;
+        this.all = all;
+        this.ended = remote.ended;
+        void this.ended.then(() => {
+            this.hasEnded = true;
+            this.all.noteClosed(this.handles.open);
+        });
+    }
+    get chunkSize() {
+        return this.remote.chunkSize;
+    }
+    get window() {
+        return this.remote.window;
+    }
+    get maxOpenFiles() {
+        return Math.min(this.remote.maxOpenFiles, this.handles.mostFiles);
+    }
+    get canReplace() {
+        return this.remote.canReplace;
+    }
+    get canCopy() {
+        return this.remote.canCopy;
+    }
+    create(path, mode) {
+        return this.open('create', () => this.remote.create(path, mode));
+    }
+    reopen(path) {
+        return this.open('reopen', () => this.remote.reopen(path));
+    }
+    openForReading(path) {
+        return this.open('read', () => this.remote.openForReading(path));
+    }
+    /** Holds nothing while it waits: nobody can wait for it in turn. */
+    async list(path) {
+        for (let tries = 1;; tries++) {
+            try {
+                return await this.remote.list(path);
+            }
+            catch (error) {
+                if (!hasNoReason(error) || this.all.open === 0 || tries === MOST_TRIES)
+                    throw error;
+                await this.all.closed();
+            }
+        }
+    }
+    stat(path) {
+        return this.remote.stat(path);
+    }
+    kindOf(path) {
+        return this.remote.kindOf(path);
+    }
+    makeDirectory(path, mode) {
+        return this.remote.makeDirectory(path, mode);
+    }
+    replace(from, to) {
+        return this.remote.replace(from, to);
+    }
+    rename(from, to) {
+        return this.remote.rename(from, to);
+    }
+    /** It opens two files, and closes them. */
+    async copy(...asked) {
+        try {
+            await this.remote.copy(...asked);
+        }
+        catch (error) {
+            if (hasNoReason(error) && this.handles.open + 2 > this.handles.most)
+                throw new TooManyOpen(error, this.handles.most);
+            throw error;
+        }
+    }
+    remove(path) {
+        return this.remote.remove(path);
+    }
+    removeDirectory(path) {
+        return this.remote.removeDirectory(path);
+    }
+    setAttributes(path, attributes) {
+        return this.remote.setAttributes(path, attributes);
+    }
+    freeBytes(directory) {
+        return this.remote.freeBytes(directory);
+    }
+    sha256(path, size) {
+        return this.remote.sha256(path, size);
+    }
+    close() {
+        this.remote.close();
+    }
+    async open(kind, ask) {
+        const { handles, all } = this;
+        const othersOfSession = handles.others();
+        const others = all.others();
+        try {
+            const opening = ask();
+            all.noteAsked(opening);
+            const file = await opening;
+            all.opened.add(kind);
+            handles.noteOpened();
+            all.noteOpened();
+            return new CountedFile(file, () => this.noteClosed());
+        }
+        catch (error) {
+            if (!hasNoReason(error))
+                throw error;
+            const openOfSession = handles.open;
+            const open = all.open;
+            await all.answered();
+            const isFull = handles.open >= handles.most || all.open >= all.most;
+            if (others() === 0 || !(isFull || all.opened.has(kind)))
+                throw error;
+            // With nothing open over this session, it is one number for all of them.
+            const [counted, before] = othersOfSession() > 0 ? [handles, openOfSession] : [all, open];
+            counted.most = Math.max(1, Math.min(counted.most, Math.max(before, counted.open)));
+            throw new TooManyOpen(error, counted.most);
+        }
+    }
+    noteClosed() {
+        if (this.hasEnded)
+            return;
+        this.handles.open--;
+        this.all.noteClosed(1);
+    }
+}
+class CountedFile {
+    file;
+    onClosed;
+    constructor(file, onClosed) {
+        this.file = file;
+        this.onClosed = onClosed;
+    }
+    write(bytes, offset) {
+        return this.file.write(bytes, offset);
+    }
+    read(range) {
+        return this.file.read(range);
+    }
+    stat() {
+        return this.file.stat();
+    }
+    sync() {
+        return this.file.sync();
+    }
+    close() {
+        return this.file.close().finally(this.onClosed);
+    }
+}
+/** SFTP version 3 has no status for too many handles. */
+function hasNoReason(error) {
+    return error instanceof UploadError && error.code === 'server-failure';
+}
+
 ;// CONCATENATED MODULE: ./lib/engine/lane.js
 /** A session taking chunks, with never more than its window of bytes in flight. */
 class Lane {
@@ -78903,6 +79225,7 @@ class Lane {
 
 
 
+
 /** Small files on their way over one lane at once. */
 const FILES_PER_LANE = 512;
 /** Within this time a cut has ended all connections. */
@@ -78922,6 +79245,12 @@ class Lanes {
     /** Lanes that ended, which nobody was told of yet. */
     lost = 0;
     waiting = [];
+    handles = new OpenHandles();
+    /** On their way over any lane. */
+    files = 0;
+    /** Handles that were open when one was refused because of their number. */
+    mostOpen;
+    hasToldMostOpen = false;
     constructor(settings) {
         this.settings = settings;
     }
@@ -78941,19 +79270,33 @@ class Lanes {
      * @throws UploadError `failure`, when there is no lane; what `upload` threw.
      */
     async use(upload) {
-        const lane = await this.take();
-        try {
-            return await upload(lane);
-        }
-        catch (error) {
-            // Some servers report a lost connection in an answer: whatever it is, this session is not used again.
-            if (isTransient(error))
-                lane.remote.close();
-            throw error;
-        }
-        finally {
-            lane.files--;
-            this.waiting.shift()?.();
+        for (let tries = 1;; tries++) {
+            const lane = await this.take();
+            try {
+                const result = await upload(lane);
+                if (tries > 1)
+                    this.tellMostOpen();
+                return result;
+            }
+            catch (error) {
+                // Some servers report a lost connection in an answer: whatever it is, this session is not used again.
+                if (isTransient(error))
+                    lane.remote.close();
+                if (!(error instanceof TooManyOpen))
+                    throw error;
+                if (tries === MOST_TRIES)
+                    throw error.refusal;
+                this.mostOpen = error.open;
+            }
+            finally {
+                lane.files--;
+                this.files--;
+                this.waiting.shift()?.();
+                this.handles.wake();
+            }
+            // With no other file on its way, nobody is left to close one.
+            if (this.files > 0)
+                await this.handles.closed();
         }
     }
     /** Why there is no lane any more; `undefined` while there is one, or the first is being opened. */
@@ -78984,8 +79327,10 @@ class Lanes {
     async take() {
         for (;;) {
             const lane = this.opening ? undefined : this.least();
-            if (lane !== undefined && lane.files < Math.min(FILES_PER_LANE, lane.remote.maxOpenFiles)) {
+            const most = Math.min(FILES_PER_LANE, lane?.remote.maxOpenFiles ?? 0);
+            if (lane !== undefined && lane.files < most && this.files < this.handles.mostFiles) {
                 lane.files++;
+                this.files++;
                 return lane;
             }
             await new Promise(resolve => this.waiting.push(resolve));
@@ -79015,7 +79360,8 @@ class Lanes {
         let remote;
         this.joining++;
         try {
-            remote = await connect(AbortSignal.any([signal, this.ending.signal]), turn);
+            const opened = await connect(AbortSignal.any([signal, this.ending.signal]), turn);
+            remote = new CountedRemote(opened, this.handles);
         }
         finally {
             this.joining--;
@@ -79072,6 +79418,17 @@ class Lanes {
         // When the first one fails, too, that says it all.
         if (!this.opening)
             this.tellRefusal();
+    }
+    /** A file got through that was refused before: the number of handles was the reason. */
+    tellMostOpen() {
+        if (this.mostOpen === undefined || this.hasToldMostOpen)
+            return;
+        this.hasToldMostOpen = true;
+        const most = formatCount(this.mostOpen, 'file');
+        this.settings.emit({
+            type: 'notice',
+            text: `The server lets only ${most} be open at once; going on with fewer.`
+        });
     }
     wakeAll() {
         for (const wake of this.waiting.splice(0))
@@ -79326,7 +79683,101 @@ function warnOnce({ traits, world }, { message }) {
     world.emit({ type: 'warning', text });
 }
 
+;// CONCATENATED MODULE: ./lib/engine/claim-part.js
+
+
+
+/** Why an upload starts over whose part file was there and cannot be claimed. */
+const TAKEN_AWAY = 'another run goes on with its part file';
+/**
+ * Gives the part file a new id where the old name could do harm: where another run may have loaded the same state, and
+ * would write into the same file (only one of two renames finds it); before it gets bytes that a saved state does not
+ * know of (if that state came back, it would claim blocks that were written over since); and where the rename to the
+ * target may still be on its way (a server that empties a file when it is opened again would publish it empty).
+ *
+ * Before it gets other bytes it is copied where the server can do that: a dead session that the server still holds
+ * open may have other bytes on their way, and its handle follows the file wherever that is renamed to.
+ *
+ * @throws UploadError when it must not be gone on with.
+ */
+async function giveNewId(task) {
+    const { record, lane, attempt } = task;
+    if (record.rebuilt === true)
+        return lane.remote.canCopy ? copyPart(task) : renamePart(task, attempt.world.newId());
+    if (record.claimId !== undefined)
+        return renamePart(task, record.claimId);
+    if (record.publishing !== true)
+        return task;
+    try {
+        return await renamePart(task, attempt.world.newId());
+    }
+    catch (error) {
+        // A server that refuses this rename refuses the late one, too.
+        if (!isRefusal(error))
+            throw error;
+        return task;
+    }
+}
+/**
+ * Claims a part file that is whole, and will only be renamed: where the server refuses that, it refuses it to all.
+ *
+ * @throws UploadError `not-verified` when another run has it.
+ */
+async function claimWhole(task) {
+    const { record } = task;
+    if (record.claimId === undefined)
+        return task;
+    try {
+        return await renamePart(task, record.claimId);
+    }
+    catch (error) {
+        if (!isRefusal(error))
+            throw error;
+        if (isTakenAway(record, error))
+            throw new UploadError('not-verified', TAKEN_AWAY, { cause: error });
+        return task;
+    }
+}
+/** Whether the refusal to rename the part file of that record says that another run was faster. */
+function isTakenAway({ claimId }, error) {
+    return claimId !== undefined && error.code === 'not-found';
+}
+async function renamePart(task, partId) {
+    const { progress, record, lane } = task;
+    const pathOf = (id) => partPath(progress.file.remote, id);
+    await lane.remote.rename(pathOf(record.partId), pathOf(partId));
+    abandon(task);
+    const renamed = { ...record, partId, claimId: undefined, rebuilt: undefined, publishing: undefined };
+    return { ...task, record: remember(task, renamed) };
+}
+/** Goes on with a copy of what is kept of the part file, which is removed. */
+async function copyPart(task) {
+    const { progress, source, record, lane, attempt } = task;
+    const partId = attempt.world.newId();
+    const pathOf = (id) => partPath(progress.file.remote, id);
+    const mode = attempt.settings.fileMode ?? source.mode;
+    try {
+        await lane.remote.copy(pathOf(record.partId), pathOf(partId), record.ledger.acknowledgedRanges(), mode);
+    }
+    catch (error) {
+        // A dead session may still make it.
+        progress.abandoned = [...progress.abandoned, partId];
+        if (!(error instanceof UploadError) || isTransient(error))
+            throw error;
+        await discard(task, { ...record, partId });
+        throw error.code === 'no-space'
+            ? new UploadError('server-failure', error.message, { cause: error })
+            : error;
+    }
+    abandon(task);
+    const copied = { ...record, partId, claimId: undefined, rebuilt: undefined, publishing: undefined };
+    const next = { ...task, record: remember(task, copied) };
+    await discard(next, record);
+    return next;
+}
+
 ;// CONCATENATED MODULE: ./lib/engine/join-part.js
+
 
 
 /** Opening a part file for a second writer destroyed, or may have destroyed, what the first had written. */
@@ -79364,7 +79815,7 @@ async function join_part_prove(part, reading, sample, source) {
         same = await holdsSameBytes(reader, source, [sample]).finally(() => closeQuietly(reader));
     }
     catch (error) {
-        if (!isTransient(error))
+        if (!isTransient(error) && !(error instanceof TooManyOpen))
             throw new JoinSpoiledPart(part.path, { cause: error });
         part.isDoubtful = true;
         throw error;
@@ -79448,6 +79899,8 @@ class PartFile {
 
 
 
+
+
 /** Begins an empty part file. @throws UploadError `wrong-type` when the target is a directory. */
 async function createPart(task) {
     const { progress, lane, source, record, attempt } = task;
@@ -79481,37 +79934,23 @@ async function reopenPart(task) {
     catch (error) {
         if (!isRefusal(error))
             throw error;
-        return createPart(await startOver(current, `this server does not continue a part file (${error.message})`));
+        const why = isTakenAway(current.record, error)
+            ? TAKEN_AWAY
+            : `this server does not continue a part file (${error.message})`;
+        return createPart(await startOver(current, why));
     }
-    const wrong = await whatIsWrong(current, handle);
-    if (wrong === undefined)
-        return opened(current, handle);
-    handle.close().catch(() => undefined);
-    return createPart(await startOver(current, wrong));
-}
-/**
- * Gives the part file a new id where an old name could do harm: before it gets bytes that a saved state does not know
- * of (if that state came back, it would claim blocks that were written over since); and where the rename to the target
- * may still be on its way (a server that empties a file when it is opened again would publish it empty).
- */
-async function giveNewId(task) {
-    const { record, lane, attempt } = task;
-    if (record.rebuilt !== true && record.publishing !== true)
-        return task;
-    const partId = attempt.world.newId();
-    const renamed = { ...task, record: { ...record, partId, rebuilt: undefined, publishing: undefined } };
+    let wrong;
     try {
-        await lane.remote.rename(pathOf(task), pathOf(renamed));
+        wrong = await whatIsWrong(current, handle);
+        if (wrong === undefined)
+            return opened(current, handle);
     }
     catch (error) {
-        // A server that refuses this rename refuses the late one, too.
-        if (record.rebuilt === true || !isRefusal(error))
-            throw error;
-        return task;
+        handle.close().catch(() => undefined);
+        throw error;
     }
-    abandon(task);
-    remember(task, renamed.record);
-    return renamed;
+    handle.close().catch(() => undefined);
+    return createPart(await startOver(current, wrong));
 }
 async function whatIsWrong(task, handle) {
     // Some servers empty a file that is opened for writing, and say OK.
@@ -79534,9 +79973,11 @@ async function differsInSample(task) {
             reader.close().catch(() => undefined);
         }
     }
-    catch (error) {
+    catch (thrown) {
+        // Without another file on the lane there is nothing to wait for.
+        const error = thrown instanceof TooManyOpen && lane.files <= 1 ? thrown.refusal : thrown;
         if (!isRefusal(error))
-            throw error;
+            throw thrown;
         // It knows the name of what another session is still writing, and nothing more of it.
         if (error instanceof UploadError && error.code === 'not-found')
             return true;
@@ -79655,6 +80096,7 @@ function chunksOf({ length }, withSample, chunkSize) {
 }
 
 ;// CONCATENATED MODULE: ./lib/engine/transfer.js
+
 
 
 
@@ -79799,7 +80241,8 @@ class MissingBlocks {
         if (error instanceof JoinSpoiledPart) {
             this.failure ??= error;
         }
-        else if (isTransient(error) || (lane !== part.home && isRefusal(error))) {
+        else if (isTransient(error) ||
+            (lane !== part.home && (isRefusal(error) || error instanceof TooManyOpen))) {
             this.unfit.add(lane);
             if (lane !== part.home)
                 part.leave(lane);
@@ -79912,7 +80355,7 @@ async function send(task, inOrder) {
     record.ledger.forget(0);
     const create = () => remote.create(path, attempt.settings.fileMode ?? source.mode);
     const part = await attempt.directories.within(remote, parentOf(progress.file.remote), create);
-    const acknowledged = await handOver(task, part);
+    const acknowledged = await orClose(part, handOver(task, part));
     const sync = () => (mode === 'full' ? part.sync() : Promise.resolve());
     let stat;
     let digest;
@@ -79921,9 +80364,9 @@ async function send(task, inOrder) {
         [stat, , , digest] = await drain([part.stat(), sync(), part.close(), acknowledged()]);
     }
     else {
-        digest = await acknowledged();
-        stat = await part.stat();
-        await sync();
+        digest = await orClose(part, acknowledged());
+        stat = await orClose(part, part.stat());
+        await orClose(part, sync());
         await part.close();
     }
     if (digest !== undefined)
@@ -79948,6 +80391,16 @@ async function handOver({ source, lane }, handle) {
         return () => Promise.resolve(undefined);
     const range = { offset: 0, length: source.size };
     return sendRange({ source, range, lane, handle, onAcknowledged: () => undefined });
+}
+/** What is asked of an open file; when it fails, the file is closed. */
+async function orClose(file, asked) {
+    try {
+        return await asked;
+    }
+    catch (error) {
+        file.close().catch(() => undefined);
+        throw error;
+    }
 }
 
 ;// CONCATENATED MODULE: ./lib/engine/whole-digest.js
@@ -80060,7 +80513,8 @@ async function wasLate(error, task) {
 }
 async function sendAndPublish(task, beginning) {
     if (beginning === 'keep') {
-        await becomeWhole(task, await keepPart(task));
+        const claimed = await claimWhole(task);
+        await becomeWhole(claimed, await keepPart(claimed));
     }
     else if (beginning === 'start' && blockCount(task.source.size) <= 1) {
         await becomeWhole(task, await sendWhole(task));
@@ -80090,9 +80544,13 @@ async function wasPublished(task) {
     const { progress, source, lane, attempt } = task;
     const target = progress.file.remote;
     try {
-        const [file, stat] = await drain([lane.remote.openForReading(target), lane.remote.stat(target)]);
-        const same = await holdsSameBytes(file, source, [{ offset: 0, length: source.size }]);
-        file.close().catch(() => undefined);
+        const looking = lane.remote.stat(target);
+        looking.catch(() => undefined);
+        const file = await lane.remote.openForReading(target);
+        const same = await holdsSameBytes(file, source, [{ offset: 0, length: source.size }]).finally(() => {
+            file.close().catch(() => undefined);
+        });
+        const stat = await looking;
         if (!same || stat === undefined)
             return false;
         // Another run may have put the same bytes in place: then the part file is still there.
@@ -82704,8 +83162,6 @@ function own_secret_codeOf(error) {
 
 
 
-/** The next attempt is told from this one by its being alone: see `FileStore`. */
-const RUN = { run: 'command-line', attempt: 1 };
 /** Opens the state of this upload. `secret` is that of the login, if it has one that is the same each time. */
 async function openState(settings, secret, place, onTrouble) {
     const keyText = settings.state.store === 'none' ? '' : (secret ?? (await secretOf(place, onTrouble)));
@@ -82715,13 +83171,20 @@ async function openState(settings, secret, place, onTrouble) {
     const machine = keyedName(keys, 'machine', (0,external_node_os_namespaceObject.hostname)());
     const directory = (0,external_node_path_.join)(place.cache, stepName(settings, keys, place.paths));
     const store = await FileStore.open({ directory, machine, onTrouble });
-    // As that of another machine, the state of a process that is still at work is not continued.
-    const writer = { ...RUN, runner: store.isAlone ? machine : '' };
+    const writer = writerOf(machine, store.isAlone);
     return {
         state: { store, keys, writer, intervalMs: settings.state.checkpointIntervalMs },
         isKept: () => store.isKept,
         close: () => store.close()
     };
+}
+/**
+ * The next attempt is told from this one by its being alone on its machine: see `FileStore`. One that is not is a run of
+ * its own, which neither continues what a process at work may still write, nor claims what another one has claimed.
+ */
+function writerOf(machine, isAlone) {
+    const name = isAlone ? machine : (0,external_node_crypto_.randomBytes)(8).toString('hex');
+    return { run: `command line, ${name}`, attempt: 1, runner: name };
 }
 /** In place of the secret that the agent's keys do not make; none when it cannot be kept, after a warning. */
 async function secretOf({ own }, onTrouble) {
@@ -82737,7 +83200,7 @@ async function secretOf({ own }, onTrouble) {
 function keepsNothing() {
     const keys = deriveStateKeys((0,external_node_crypto_.randomBytes)(32).toString('hex'));
     return {
-        state: { store: undefined, keys, writer: { ...RUN, runner: '' }, intervalMs: 0 },
+        state: { store: undefined, keys, writer: writerOf('', false), intervalMs: 0 },
         isKept: () => false,
         close: () => Promise.resolve()
     };

@@ -1,4 +1,4 @@
-import { blockCount, blockRange } from './blocks.js'
+import { blockCount, blockRange, type ByteRange } from './blocks.js'
 
 /** A SHA-256 in base64. */
 export type Digest = string
@@ -61,6 +61,18 @@ export class Ledger {
   /** Block indexes, ascending. */
   acknowledged(): number[] {
     return this.digests.flatMap((digest, index) => (digest === undefined ? [] : [index]))
+  }
+
+  /** The bytes of the acknowledged blocks, ascending; those of neighbours as one range. */
+  acknowledgedRanges(): ByteRange[] {
+    const ranges: { readonly offset: number; length: number }[] = []
+    for (const index of this.acknowledged()) {
+      const { offset, length } = blockRange(this.fileSize, index)
+      const last = ranges.at(-1)
+      if (last !== undefined && last.offset + last.length === offset) last.length += length
+      else ranges.push({ offset, length })
+    }
+    return ranges
   }
 
   /** Block indexes, ascending. */

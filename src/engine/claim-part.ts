@@ -1,7 +1,7 @@
-import { isRefusal, UploadError } from '../core/errors.js'
+import { isRefusal, isTransient, UploadError } from '../core/errors.js'
 import { partPath } from '../core/identity.js'
 import type { UploadRecord } from '../core/resume.js'
-import { abandon, remember } from './decide.js'
+import { abandon, discard, remember } from './decide.js'
 import type { RecordedTask } from './file-progress.js'
 
 /** Why an upload starts over whose part file was there and cannot be claimed. */
@@ -13,11 +13,15 @@ export const TAKEN_AWAY = 'another run goes on with its part file'
  * know of (if that state came back, it would claim blocks that were written over since); and where the rename to the
  * target may still be on its way (a server that empties a file when it is opened again would publish it empty).
  *
+ * Before it gets other bytes it is copied where the server can do that: a dead session that the server still holds
+ * open may have other bytes on their way, and its handle follows the file wherever that is renamed to.
+ *
  * @throws UploadError when it must not be gone on with.
  */
 export async function giveNewId(task: RecordedTask): Promise<RecordedTask> {
-  const { record, attempt } = task
-  if (record.rebuilt === true) return renamePart(task, attempt.world.newId())
+  const { record, lane, attempt } = task
+  if (record.rebuilt === true)
+    return lane.remote.canCopy ? copyPart(task) : renamePart(task, attempt.world.newId())
   if (record.claimId !== undefined) return renamePart(task, record.claimId)
   if (record.publishing !== true) return task
   try {
@@ -58,4 +62,28 @@ async function renamePart(task: RecordedTask, partId: string): Promise<RecordedT
   abandon(task)
   const renamed = { ...record, partId, claimId: undefined, rebuilt: undefined, publishing: undefined }
   return { ...task, record: remember(task, renamed) }
+}
+
+/** Goes on with a copy of what is kept of the part file, which is removed. */
+async function copyPart(task: RecordedTask): Promise<RecordedTask> {
+  const { progress, source, record, lane, attempt } = task
+  const partId = attempt.world.newId()
+  const pathOf = (id: string) => partPath(progress.file.remote, id)
+  const mode = attempt.settings.fileMode ?? source.mode
+  try {
+    await lane.remote.copy(pathOf(record.partId), pathOf(partId), record.ledger.acknowledgedRanges(), mode)
+  } catch (error) {
+    // A dead session may still make it.
+    progress.abandoned = [...progress.abandoned, partId]
+    if (!(error instanceof UploadError) || isTransient(error)) throw error
+    await discard(task, { ...record, partId })
+    throw error.code === 'no-space'
+      ? new UploadError('server-failure', error.message, { cause: error })
+      : error
+  }
+  abandon(task)
+  const copied = { ...record, partId, claimId: undefined, rebuilt: undefined, publishing: undefined }
+  const next = { ...task, record: remember(task, copied) }
+  await discard(next, record)
+  return next
 }

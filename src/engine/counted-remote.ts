@@ -114,6 +114,10 @@ export class CountedRemote implements Remote {
     return this.remote.canReplace
   }
 
+  get canCopy(): boolean {
+    return this.remote.canCopy
+  }
+
   create(path: string, mode: number | undefined): Promise<RemoteFile> {
     return this.open('create', () => this.remote.create(path, mode))
   }
@@ -156,6 +160,17 @@ export class CountedRemote implements Remote {
 
   rename(from: string, to: string): Promise<void> {
     return this.remote.rename(from, to)
+  }
+
+  /** It opens two files, and closes them. */
+  async copy(...asked: Parameters<Remote['copy']>): Promise<void> {
+    try {
+      await this.remote.copy(...asked)
+    } catch (error) {
+      if (hasNoReason(error) && this.handles.open + 2 > this.handles.most)
+        throw new TooManyOpen(error, this.handles.most)
+      throw error
+    }
   }
 
   remove(path: string): Promise<void> {

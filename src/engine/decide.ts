@@ -29,13 +29,15 @@ interface Weighed {
  */
 export async function proveLocally({ progress, source, attempt }: Omit<FileTask, 'lane'>): Promise<Identity> {
   const { record } = progress
+  const { size, mtimeMs } = source
+  const tail = blockCount(size) > 1 ? await source.digest(tailOf(size)) : undefined
   if (record?.identity.size === source.size && progress.provenMtimeMs !== source.mtimeMs) {
     const isRebuilt = await keepMatchingBlocks(record.ledger, source, attempt.signal)
     progress.provenMtimeMs = source.mtimeMs
-    if (isRebuilt) progress.record = { ...record, rebuilt: true }
+    // What was not acknowledged may have been sent all the same: the tail tells most builds apart.
+    if (isRebuilt || record.identity.tail !== tail) progress.record = { ...record, rebuilt: true }
   }
-  const { size, mtimeMs } = source
-  return { size, mtimeMs, tail: blockCount(size) > 1 ? await source.digest(tailOf(size)) : undefined }
+  return { size, mtimeMs, tail }
 }
 
 /**

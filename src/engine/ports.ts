@@ -51,6 +51,8 @@ export interface Remote {
   readonly maxOpenFiles: number
   /** Whether `replace` is offered: a rename onto an existing file in one step. */
   readonly canReplace: boolean
+  /** Whether `copy` is offered: bytes of a file into another one, on the server. */
+  readonly canCopy: boolean
   /** Settles, never rejects, when the session has ended, with the reason. */
   readonly ended: Promise<UploadError>
   /** Follows symbolic links; `undefined` when there is nothing. */
@@ -70,6 +72,8 @@ export interface Remote {
   replace(from: string, to: string): Promise<void>
   /** SFTP version 3 rename: most servers refuse it when `to` exists, some replace. */
   rename(from: string, to: string): Promise<void>
+  /** `copy-data` (OpenSSH): makes a new file with these ranges, none of them empty, of another one at the same offsets. */
+  copy(from: string, to: string, ranges: readonly ByteRange[], mode: number | undefined): Promise<void>
   /** Removes a file; says nothing when it is not there. */
   remove(path: string): Promise<void>
   /** Removes an empty directory. @throws UploadError when it is not empty, too: SFTP version 3 has no code for it. */

@@ -19,7 +19,7 @@ describeRemote(
   'in memory',
   async () => {
     const clock = new MemoryClock()
-    const server = new MemoryServer(clock)
+    const server = new MemoryServer(clock, { canCopy: true })
     server.directories.add('uploads')
     return {
       remote: await clock.until(server.connect(never)),
@@ -34,6 +34,7 @@ describeRemote(
 
 for (const [name, extensions] of [
   ['a server in this process', undefined],
+  ['a server that copies', ['copy-data']],
   ['a server without extensions', []]
 ] as const) {
   describeRemote(name, async () => {

@@ -29,6 +29,7 @@ export class Capabilities {
   readonly posixRename: boolean
   readonly fsync: boolean
   readonly statvfs: boolean
+  readonly copyData: boolean
   private readonly internals: Internals
 
   /** `wanted` lowers the chunk size, in bytes. */
@@ -43,6 +44,7 @@ export class Capabilities {
     this.posixRename = offers('posix-rename@openssh.com')
     this.fsync = offers('fsync@openssh.com')
     this.statvfs = offers('statvfs@openssh.com')
+    this.copyData = offers('copy-data')
   }
 
   /** Bytes of one write request, as settings and server allow. */

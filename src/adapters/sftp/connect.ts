@@ -55,7 +55,10 @@ export async function connect(
   }
   try {
     const { client, sftp } = await within(opening, signal, openSftp(opening, turn))
-    const session = new SftpSession(client, sftp, settings)
+    const reset = () => {
+      for (const socket of opening.sockets) if (!socket.destroyed) socket.resetAndDestroy()
+    }
+    const session = new SftpSession(client, sftp, settings, reset)
     // ssh2 only asks for an end; the process waits for no answer to it, which on a dark line nobody gives.
     void session.ended.then(() => {
       for (const socket of opening.sockets) {

@@ -75,6 +75,18 @@ export class SftpFile implements RemoteFile {
     )
   }
 
+  /** Has the server copy the range to the same offsets of another file of this session. */
+  async copyTo(target: SftpFile, { offset, length }: ByteRange): Promise<void> {
+    await this.requests.ask<unknown>(
+      `copy ${this.path} to ${target.path} at ${offset}`,
+      answer => {
+        const done = answer as (error?: Error | null) => void
+        this.sftp.ext_copy_data(this.handle, offset, length, target.handle, offset, done)
+      },
+      true
+    )
+  }
+
   /** Loops over short reads, which a server may give at any time. */
   private async readPiece({ offset, length }: ByteRange): Promise<Buffer> {
     const buffer = Buffer.allocUnsafe(length)

@@ -30,6 +30,11 @@ export class Requests {
     this.watch = setInterval(() => this.endIfStalled(), Math.min(1000, stallTimeoutMs / 4)).unref()
   }
 
+  /** Whether an answer is waited for. */
+  get areInFlight(): boolean {
+    return this.asked.size > 0
+  }
+
   /** @throws UploadError the server's refusal, `connection-lost`, or `stalled`. */
   ask<T>(doing: string, request: (answer: Answer<T>) => void, slow = false): Promise<T> {
     return new Promise((resolve, reject) => {

@@ -1,7 +1,10 @@
 import type { Client, InputAttributes, SFTPWrapper } from 'ssh2'
+import { splitRange, type ByteRange } from '../../core/blocks.js'
 import { UploadError } from '../../core/errors.js'
 import type { RemoteKind } from '../../core/extraneous.js'
 import type { RemoteStat } from '../../core/resume.js'
+import { drain } from '../../engine/drain.js'
+import { forEach } from '../../engine/for-each.js'
 import type { Remote, RemoteEntry } from '../../engine/ports.js'
 import { brokenBy } from './broken-by.js'
 import { Capabilities } from './capabilities.js'
@@ -29,6 +32,10 @@ export interface SessionSettings {
   readonly stallTimeoutMs: number
 }
 
+/** Bytes that one request has the server copy: each answer is a sign of life. */
+const COPIED_AT_ONCE = 64 * 1024 * 1024
+const COPIES_IN_FLIGHT = 16
+
 type Done = (error?: Error | null) => void
 
 /** One SFTP session over ssh2, with promises for callbacks. */
@@ -37,21 +44,24 @@ export class SftpSession implements Remote {
   private readonly stallTimeoutMs: number
   private readonly capabilities: Capabilities
   private readonly requests: Requests
+  private hasEnded = false
   private settleEnded: (error: UploadError) => void = () => undefined
 
   constructor(
     private readonly client: Client,
     private readonly sftp: SFTPWrapper,
-    { host, port, chunkSize, stallTimeoutMs }: SessionSettings
+    { host, port, chunkSize, stallTimeoutMs }: SessionSettings,
+    /** Ends the connection without delivering what it still holds. */
+    private readonly reset: () => void
   ) {
     this.capabilities = new Capabilities(sftp, chunkSize)
     this.stallTimeoutMs = stallTimeoutMs
     this.ended = new Promise(resolve => (this.settleEnded = resolve))
-    this.requests = new Requests(stallTimeoutMs, error => this.end(error))
+    this.requests = new Requests(stallTimeoutMs, error => this.giveUp(error))
     const lost = (failure?: Error) => {
       const reason = failure === undefined ? 'the server closed it' : brokenBy(failure)
       const text = `connection to ${host} port ${port}: ${reason}`
-      this.end(new UploadError('connection-lost', text, { cause: failure }))
+      this.giveUp(new UploadError('connection-lost', text, { cause: failure }))
     }
     // A server that breaks the rules need not hang up: the first sign of an end is taken for it. Several errors can
     // follow one failure: somebody has to listen for as long as the client lives.
@@ -62,7 +72,7 @@ export class SftpSession implements Remote {
     sftp.on('close', () => lost())
     const checkLimits = () => {
       const { problem } = this.capabilities
-      if (problem !== undefined) this.end(new UploadError('protocol', `open SFTP on ${host}: ${problem}`))
+      if (problem !== undefined) this.giveUp(new UploadError('protocol', `open SFTP on ${host}: ${problem}`))
     }
     // ssh2 says so once more when the limits have come.
     sftp.on('ready', checkLimits)
@@ -83,6 +93,10 @@ export class SftpSession implements Remote {
 
   get canReplace(): boolean {
     return this.capabilities.posixRename
+  }
+
+  get canCopy(): boolean {
+    return this.capabilities.copyData
   }
 
   async stat(path: string): Promise<RemoteStat | undefined> {
@@ -150,6 +164,24 @@ export class SftpSession implements Remote {
     return this.do(`rename ${from} to ${to}`, done => this.sftp.rename(from, to, done), true)
   }
 
+  async copy(
+    from: string,
+    to: string,
+    ranges: readonly ByteRange[],
+    mode: number | undefined
+  ): Promise<void> {
+    const source = await this.openForReading(from)
+    try {
+      const target = await this.create(to, mode)
+      const pieces = ranges.flatMap(range => splitRange(range, COPIED_AT_ONCE))
+      const copied = forEach(pieces, COPIES_IN_FLIGHT, piece => source.copyTo(target, piece))
+      // Some servers report a failed write only when the file is closed.
+      await drain([copied, copied.catch(() => undefined).then(() => target.close())])
+    } finally {
+      source.close().catch(() => undefined)
+    }
+  }
+
   async remove(path: string): Promise<void> {
     try {
       await this.do(`remove ${path}`, done => this.sftp.unlink(path, done))
@@ -187,7 +219,9 @@ export class SftpSession implements Remote {
   }
 
   close(): void {
-    this.end(new UploadError('connection-lost', 'the connection is closed'))
+    const error = new UploadError('connection-lost', 'the connection is closed')
+    if (this.requests.areInFlight) this.giveUp(error)
+    else this.end(error)
   }
 
   private async open(path: string, flags: number, attributes: InputAttributes): Promise<SftpFile> {
@@ -212,8 +246,15 @@ export class SftpSession implements Remote {
     await this.requests.ask<unknown>(doing, answer => request(error => answer(error, undefined)), slow)
   }
 
+  /** What the system has not delivered yet is to come to nothing: another session may write into the same file soon. */
+  private giveUp(error: UploadError): void {
+    if (!this.hasEnded) this.reset()
+    this.end(error)
+  }
+
   /** The lane is to know of the end before its requests fail. */
   private end(error: UploadError): void {
+    this.hasEnded = true
     this.settleEnded(error)
     queueMicrotask(() => this.requests.end(error))
     this.client.end()
