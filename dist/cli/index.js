@@ -59667,7 +59667,7 @@ exports.suggestSimilar = suggestSimilar;
 __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
 /* harmony import */ var _small_heap_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(139);
 /* harmony import */ var _esm_dirname_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9853);
-/* harmony import */ var _cli_main_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(9443);
+/* harmony import */ var _cli_main_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4229);
 
 
 
@@ -59678,7 +59678,7 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 9443:
+/***/ 4229:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -78947,8 +78947,7 @@ function resultOf(progress, status, nowMs, error) {
     };
 }
 
-;// CONCATENATED MODULE: ./lib/engine/counted-remote.js
-
+;// CONCATENATED MODULE: ./lib/engine/open-handles.js
 /** The server refused, without a reason of its own, to open something while others were open: it may take it later. */
 class TooManyOpen extends Error {
     refusal;
@@ -78964,8 +78963,8 @@ class TooManyOpen extends Error {
 }
 /** How often an opening is asked for that is refused because of the number of handles. */
 const MOST_TRIES = 6;
-/** Handles that are open, and how many the server lets open at once, as far as its refusals tell. */
-class Count {
+/** The open handles of a session, and how many the server lets open at once, as far as its refusals tell. */
+class HandleCount {
     open = 0;
     most = Infinity;
     /** Opened so far. */
@@ -78988,7 +78987,7 @@ class Count {
     }
 }
 /** The open handles of all sessions. */
-class OpenHandles extends Count {
+class OpenHandles extends HandleCount {
     /** A server that never let a file be read, or be opened again, has other reasons. */
     opened = new Set();
     waiting = [];
@@ -79017,11 +79016,15 @@ class OpenHandles extends Count {
             wake();
     }
 }
+
+;// CONCATENATED MODULE: ./lib/engine/counted-remote.js
+
+
 /** A session whose handles are counted; an opening that is refused because of their number throws TooManyOpen. */
 class CountedRemote {
     remote;
     all;
-    handles = new Count();
+    handles = new HandleCount();
     ended;
     hasEnded = false;
     constructor(remote, all) {
@@ -79222,6 +79225,7 @@ class Lane {
 }
 
 ;// CONCATENATED MODULE: ./lib/engine/lanes.js
+
 
 
 

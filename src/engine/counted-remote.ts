@@ -1,89 +1,11 @@
 import { UploadError } from '../core/errors.js'
 import type { ByteRange } from '../core/blocks.js'
+import { HandleCount, MOST_TRIES, TooManyOpen, type OpenHandles, type Opening } from './open-handles.js'
 import type { Remote, RemoteFile } from './ports.js'
-
-/** The server refused, without a reason of its own, to open something while others were open: it may take it later. */
-export class TooManyOpen extends Error {
-  override readonly name = 'TooManyOpen'
-
-  constructor(
-    readonly refusal: UploadError,
-    /** Handles that were open then. */
-    readonly open: number
-  ) {
-    super(refusal.message, { cause: refusal })
-  }
-}
-
-/** How often an opening is asked for that is refused because of the number of handles. */
-export const MOST_TRIES = 6
-
-/** How a file is opened. */
-type Kind = 'create' | 'reopen' | 'read'
-
-/** Handles that are open, and how many the server lets open at once, as far as its refusals tell. */
-class Count {
-  open = 0
-  most = Infinity
-  /** Opened so far. */
-  private granted = 0
-
-  /** Files that may be on their way at once: one handle is left for directories and for the state. */
-  get mostFiles(): number {
-    return Math.max(1, this.most - 1)
-  }
-
-  /** How many others were open at some time between now and when the function is called. */
-  others(): () => number {
-    const before = this.open - this.granted
-    return () => before + this.granted
-  }
-
-  noteOpened(): void {
-    this.open++
-    this.granted++
-    // Whatever was refused before, that was not the reason.
-    if (this.open > this.most) this.most = this.open
-  }
-}
-
-/** The open handles of all sessions. */
-export class OpenHandles extends Count {
-  /** A server that never let a file be read, or be opened again, has other reasons. */
-  readonly opened = new Set<Kind>()
-  private waiting: (() => void)[] = []
-  private readonly asked = new Set<Promise<unknown>>()
-
-  noteAsked(opening: Promise<unknown>): void {
-    const remove = () => this.asked.delete(opening)
-    this.asked.add(opening)
-    opening.then(remove, remove)
-  }
-
-  /** Resolves when all openings are answered that are in flight: a server may answer in any order. */
-  async answered(): Promise<void> {
-    await Promise.allSettled(this.asked)
-  }
-
-  /** Resolves when a handle was closed; at once when none is open. */
-  async closed(): Promise<void> {
-    if (this.open > 0) await new Promise<void>(resolve => this.waiting.push(resolve))
-  }
-
-  noteClosed(count: number): void {
-    this.open -= count
-    this.wake()
-  }
-
-  /** Has whoever waits look again. */
-  wake(): void {
-    for (const wake of this.waiting.splice(0)) wake()
-  }
-}
 
 /** A session whose handles are counted; an opening that is refused because of their number throws TooManyOpen. */
 export class CountedRemote implements Remote {
-  readonly handles = new Count()
+  readonly handles = new HandleCount()
   readonly ended: Promise<UploadError>
   private hasEnded = false
 
@@ -197,7 +119,7 @@ export class CountedRemote implements Remote {
     this.remote.close()
   }
 
-  private async open(kind: Kind, ask: () => Promise<RemoteFile>): Promise<RemoteFile> {
+  private async open(kind: Opening, ask: () => Promise<RemoteFile>): Promise<RemoteFile> {
     const { handles, all } = this
     const othersOfSession = handles.others()
     const others = all.others()

@@ -1,6 +1,6 @@
 import type { ByteRange } from '../core/blocks.js'
 import { isTransient } from '../core/errors.js'
-import { TooManyOpen } from './counted-remote.js'
+import { TooManyOpen } from './open-handles.js'
 import type { PartFile } from './part-file.js'
 import type { Remote, RemoteFile, Source } from './ports.js'
 import { holdsSameBytes } from './same-bytes.js'

@@ -1,7 +1,8 @@
 import { firstLine, isTransient, toUploadError, UploadError } from '../core/errors.js'
 import { formatCount } from '../core/quantities.js'
-import { CountedRemote, MOST_TRIES, OpenHandles, TooManyOpen } from './counted-remote.js'
+import { CountedRemote } from './counted-remote.js'
 import { Lane } from './lane.js'
+import { MOST_TRIES, OpenHandles, TooManyOpen } from './open-handles.js'
 import type { Clock, Connect, Emit, LoginTurn, Remote } from './ports.js'
 import type { BlockQueue } from './block-queue.js'
 
