@@ -78973,10 +78973,13 @@ class HandleCount {
     get mostFiles() {
         return Math.max(1, this.most - 1);
     }
-    /** How many others were open at some time between now and when the function is called. */
-    others() {
-        const before = this.open - this.granted;
-        return () => before + this.granted;
+    /** For `othersSince`. */
+    mark() {
+        return this.open - this.granted;
+    }
+    /** How many others were open at some time since the mark. */
+    othersSince(mark) {
+        return mark + this.granted;
     }
     noteOpened() {
         this.open++;
@@ -78991,12 +78994,8 @@ class OpenHandles extends HandleCount {
     /** A server that never let a file be read, or be opened again, has other reasons. */
     opened = new Set();
     waiting = [];
+    /** Openings without an answer. */
     asked = new Set();
-    noteAsked(opening) {
-        const remove = () => this.asked.delete(opening);
-        this.asked.add(opening);
-        opening.then(remove, remove);
-    }
     /** Resolves when all openings are answered that are in flight: a server may answer in any order. */
     async answered() {
         await Promise.allSettled(this.asked);
@@ -79119,16 +79118,16 @@ class CountedRemote {
     }
     async open(kind, ask) {
         const { handles, all } = this;
-        const othersOfSession = handles.others();
-        const others = all.others();
+        const markOfSession = handles.mark();
+        const mark = all.mark();
+        const opening = ask();
+        all.asked.add(opening);
         try {
-            const opening = ask();
-            all.noteAsked(opening);
             const file = await opening;
             all.opened.add(kind);
             handles.noteOpened();
             all.noteOpened();
-            return new CountedFile(file, () => this.noteClosed());
+            return new CountedFile(file, this.noteClosed);
         }
         catch (error) {
             if (!hasNoReason(error))
@@ -79137,20 +79136,23 @@ class CountedRemote {
             const open = all.open;
             await all.answered();
             const isFull = handles.open >= handles.most || all.open >= all.most;
-            if (others() === 0 || !(isFull || all.opened.has(kind)))
+            if (all.othersSince(mark) === 0 || !(isFull || all.opened.has(kind)))
                 throw error;
             // With nothing open over this session, it is one number for all of them.
-            const [counted, before] = othersOfSession() > 0 ? [handles, openOfSession] : [all, open];
+            const [counted, before] = handles.othersSince(markOfSession) > 0 ? [handles, openOfSession] : [all, open];
             counted.most = Math.max(1, Math.min(counted.most, Math.max(before, counted.open)));
             throw new TooManyOpen(error, counted.most);
         }
+        finally {
+            all.asked.delete(opening);
+        }
     }
-    noteClosed() {
+    noteClosed = () => {
         if (this.hasEnded)
             return;
         this.handles.open--;
         this.all.noteClosed(1);
-    }
+    };
 }
 class CountedFile {
     file;

@@ -121,31 +121,34 @@ export class CountedRemote implements Remote {
 
   private async open(kind: Opening, ask: () => Promise<RemoteFile>): Promise<RemoteFile> {
     const { handles, all } = this
-    const othersOfSession = handles.others()
-    const others = all.others()
+    const markOfSession = handles.mark()
+    const mark = all.mark()
+    const opening = ask()
+    all.asked.add(opening)
     try {
-      const opening = ask()
-      all.noteAsked(opening)
       const file = await opening
       all.opened.add(kind)
       handles.noteOpened()
       all.noteOpened()
-      return new CountedFile(file, () => this.noteClosed())
+      return new CountedFile(file, this.noteClosed)
     } catch (error) {
       if (!hasNoReason(error)) throw error
       const openOfSession = handles.open
       const open = all.open
       await all.answered()
       const isFull = handles.open >= handles.most || all.open >= all.most
-      if (others() === 0 || !(isFull || all.opened.has(kind))) throw error
+      if (all.othersSince(mark) === 0 || !(isFull || all.opened.has(kind))) throw error
       // With nothing open over this session, it is one number for all of them.
-      const [counted, before] = othersOfSession() > 0 ? [handles, openOfSession] : [all, open]
+      const [counted, before] =
+        handles.othersSince(markOfSession) > 0 ? [handles, openOfSession] : [all, open]
       counted.most = Math.max(1, Math.min(counted.most, Math.max(before, counted.open)))
       throw new TooManyOpen(error, counted.most)
+    } finally {
+      all.asked.delete(opening)
     }
   }
 
-  private noteClosed(): void {
+  private readonly noteClosed = () => {
     if (this.hasEnded) return
     this.handles.open--
     this.all.noteClosed(1)

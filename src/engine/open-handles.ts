@@ -31,10 +31,14 @@ export class HandleCount {
     return Math.max(1, this.most - 1)
   }
 
-  /** How many others were open at some time between now and when the function is called. */
-  others(): () => number {
-    const before = this.open - this.granted
-    return () => before + this.granted
+  /** For `othersSince`. */
+  mark(): number {
+    return this.open - this.granted
+  }
+
+  /** How many others were open at some time since the mark. */
+  othersSince(mark: number): number {
+    return mark + this.granted
   }
 
   noteOpened(): void {
@@ -50,13 +54,8 @@ export class OpenHandles extends HandleCount {
   /** A server that never let a file be read, or be opened again, has other reasons. */
   readonly opened = new Set<Opening>()
   private waiting: (() => void)[] = []
-  private readonly asked = new Set<Promise<unknown>>()
-
-  noteAsked(opening: Promise<unknown>): void {
-    const remove = () => this.asked.delete(opening)
-    this.asked.add(opening)
-    opening.then(remove, remove)
-  }
+  /** Openings without an answer. */
+  readonly asked = new Set<Promise<unknown>>()
 
   /** Resolves when all openings are answered that are in flight: a server may answer in any order. */
   async answered(): Promise<void> {
