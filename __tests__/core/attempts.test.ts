@@ -25,6 +25,12 @@ test('an attempt that is waited for when the run ends is none', () => {
   expect(log.until(1_200).map(({ endMs }) => endMs)).toEqual([1_000])
 })
 
+test('a run whose clock was set back is an attempt all the same', () => {
+  const [attempt, ...others] = new AttemptLog().until(-5_000)
+  expect(attempt).toMatchObject({ count: 1, startMs: 0, endMs: 0 })
+  expect(others).toEqual([])
+})
+
 describe('very many attempts', () => {
   const log = new AttemptLog()
   const count = 1_001

@@ -47,7 +47,12 @@ describe('the lines of checksums', () => {
 
   test('are refused where a digest is not known', () => {
     const result = { file: file('a'), status: 'skipped' as const, sentBytes: 0, reusedBytes: 5, elapsedMs: 1 }
-    expect(() => [...checksumLines([result], '.')]).toThrow(expect.objectContaining({ code: 'not-verified' }))
+    expect(() => [...checksumLines([result], '.')]).toThrow(
+      expect.objectContaining({
+        code: 'not-verified',
+        message: 'write the checksums: that of a is not known'
+      })
+    )
   })
 })
 

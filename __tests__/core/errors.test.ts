@@ -1,5 +1,12 @@
 import { describe, expect, test } from '@jest/globals'
-import { type ErrorCode, isTransient, toUploadError, UploadError } from '../../src/core/errors.js'
+import {
+  type ErrorCode,
+  firstLine,
+  isRefusal,
+  isTransient,
+  toUploadError,
+  UploadError
+} from '../../src/core/errors.js'
 
 const TRANSIENT: Record<ErrorCode, boolean> = {
   'invalid-input': false,
@@ -48,6 +55,32 @@ describe('another attempt', () => {
     const cause = new UploadError('connection-lost', 'read: the connection is closed')
     expect(isTransient(new UploadError('cancelled', 'upload: cancelled', { cause }))).toBe(false)
   })
+})
+
+describe('another way', () => {
+  const refusals: ErrorCode[] = ['not-found', 'permission', 'protocol', 'server-failure', 'unsupported']
+
+  test.each(codes.map(code => ({ code, isOpen: refusals.includes(code) })))(
+    'may be open after $code: $isOpen',
+    ({ code, isOpen }) => {
+      expect(isRefusal(new UploadError(code, 'open a: refused'))).toBe(isOpen)
+    }
+  )
+
+  test.each([{ thrown: new Error('permission') }, { thrown: 'permission' }, { thrown: undefined }])(
+    'is not looked for after what is no UploadError: $thrown',
+    ({ thrown }) => {
+      expect(isRefusal(thrown)).toBe(false)
+    }
+  )
+})
+
+test.each([
+  ['open a: refused\nIt is locked.\nUnlock it.', 'open a: refused'],
+  ['open a: refused', 'open a: refused'],
+  ['', '']
+])('what was seen is the first line of %j', (message, seen) => {
+  expect(firstLine(new UploadError('permission', message))).toBe(seen)
 })
 
 describe('an UploadError', () => {

@@ -16,12 +16,14 @@ describe('a failure of a file says what to do', () => {
     ['server-failure', /disk or quota[^]*df -h/],
     ['source-changed', /before this step/],
     ['source-unreadable', /permissions/],
-    ['not-verified', /did not get its name/]
+    ['not-verified', /did not get its name/],
+    ['withheld', /publish: together.*whole[^]*waits for/]
   ])('%s', (code, todo) => {
     const [first, ...help] = explain(new UploadError(code, 'open app.zip: what was seen')).split('\n')
     expect(first).toBe('open app.zip: what was seen')
     expect(help.join('\n')).toMatch(todo)
     expect(help).toHaveLength(2)
+    for (const line of help) expect(line).toMatch(/^[A-Zc].+\.$/)
   })
 })
 
@@ -30,6 +32,14 @@ test('a message that says it already is left as it is', () => {
   expect(explain(new UploadError('protocol', message))).toBe(message)
 })
 
-test('a cancelled run needs no help', () => {
-  expect(explain(new UploadError('cancelled', 'the run was told to stop'))).toBe('the run was told to stop')
+test.each<ErrorCode>([
+  'cancelled',
+  'invalid-input',
+  'private-key',
+  'host-key',
+  'login',
+  'unknown-host',
+  'unreachable'
+])('a failure whose message depends on more than its code has no other help: %s', code => {
+  expect(explain(new UploadError(code, 'the run was told to stop'))).toBe('the run was told to stop')
 })

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { blockCount, blockRange } from '../../src/core/blocks.js'
-import { Ledger } from '../../src/core/ledger.js'
+import { inHexadecimal, Ledger } from '../../src/core/ledger.js'
 
 const MIB = 1024 * 1024
 
@@ -201,4 +201,11 @@ describe('after any sequence of acknowledging and forgetting', () => {
       { numRuns: 30 }
     )
   })
+})
+
+test('a digest is told as sha256sum writes it', () => {
+  // Of nothing.
+  expect(inHexadecimal('47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=')).toBe(
+    'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'
+  )
 })

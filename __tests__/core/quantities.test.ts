@@ -1,6 +1,13 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { formatBytes, formatCount, formatDuration, formatSpeed } from '../../src/core/quantities.js'
+import {
+  byteUnit,
+  formatBytes,
+  formatCount,
+  formatDuration,
+  formatSpeed,
+  timeUnit
+} from '../../src/core/quantities.js'
 
 const KIB = 1024
 const MIB = 1024 * KIB
@@ -78,6 +85,33 @@ describe('speed', () => {
     [5 * GIB, -3, '']
   ])('%p bytes in %p ms are %p', (bytes, milliseconds, text) => {
     expect(formatSpeed(bytes, milliseconds)).toBe(text)
+  })
+})
+
+describe('the unit of an axis', () => {
+  test.each([
+    [0, 'B', 1],
+    [1023, 'B', 1],
+    [KIB, 'KiB', KIB],
+    [MIB - 1, 'KiB', KIB],
+    [MIB, 'MiB', MIB],
+    [30 * GIB, 'GiB', GIB],
+    [2 ** 50, 'PiB', 2 ** 50],
+    [2 ** 63, 'PiB', 2 ** 50]
+  ])('of %p bytes is %s', (bytes, symbol, size) => {
+    expect(byteUnit(bytes)).toEqual({ symbol, size })
+  })
+
+  test.each([
+    [0, 'ms', 1],
+    [9_999, 'ms', 1],
+    [10_000, 's', 1_000],
+    [599_999, 's', 1_000],
+    [600_000, 'min', 60_000],
+    [35_999_999, 'min', 60_000],
+    [36_000_000, 'h', 3_600_000]
+  ])('of %p ms is %s', (milliseconds, symbol, size) => {
+    expect(timeUnit(milliseconds)).toEqual({ symbol, size })
   })
 })
 

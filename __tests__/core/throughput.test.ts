@@ -33,6 +33,13 @@ test('takes a clock that was set back for the start', () => {
 })
 
 describe('a run of any length', () => {
+  test.each([25_599, 25_600, 25_601])('keeps bytes that come when its curve is full (%i ms)', atMs => {
+    const throughput = new Throughput()
+    throughput.add(0, 100)
+    throughput.add(atMs, 900)
+    expect(throughput.rates(1, 100 * SECOND)).toEqual([10])
+  })
+
   test('keeps its curve, in a precision that fits its length', () => {
     const throughput = new Throughput()
     const hours = 72

@@ -5,6 +5,7 @@ import { Ledger } from '../../src/core/ledger.js'
 import type { UploadRecord } from '../../src/core/resume.js'
 import { deriveStateKeys, keyedName, openSealed, sealText } from '../../src/core/seal.js'
 import {
+  differInTimeAlone,
   formatUploadMeta,
   parseUploadMeta,
   type UploadMeta,
@@ -373,5 +374,31 @@ describe('the run that wrote the state', () => {
 
   test.each(rows)('$who: is gone is $gone', ({ writer, closed, gone }) => {
     expect(writerIsGone({ writer, closed, savedAtMs: 1, records: new Map() }, me)).toBe(gone)
+  })
+})
+
+describe('two states', () => {
+  const record: UploadRecord = {
+    partId: '0123abcd',
+    identity: { size: 3 * MIB, mtimeMs: 1, tail: undefined },
+    ledger: ledgerOf(3 * MIB, 0)
+  }
+  const meta = metaOf(record)
+  const run = { startedMs: 1, endedMs: 2, sentBytes: 3 }
+
+  test('of the same records differ in time alone', () => {
+    const later = { ...meta, savedAtMs: meta.savedAtMs + 1 }
+    expect(differInTimeAlone(formatUploadMeta(meta), formatUploadMeta(later))).toBe(true)
+    expect(differInTimeAlone(formatUploadMeta(meta), formatUploadMeta(meta))).toBe(true)
+  })
+
+  test.each([
+    ['another record', metaOf(record, record)],
+    ['another block', metaOf({ ...record, ledger: ledgerOf(3 * MIB, 0, 1) })],
+    ['another end', { ...meta, closed: true }],
+    ['another writer', { ...meta, writer: { ...writer, attempt: 3 } }],
+    ['another run', { ...meta, runs: [run] }]
+  ])('with %s differ in more', (_what, other) => {
+    expect(differInTimeAlone(formatUploadMeta(meta), formatUploadMeta(other))).toBe(false)
   })
 })

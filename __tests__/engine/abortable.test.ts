@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals'
+import { getEventListeners } from 'node:events'
 import { setImmediate as turn } from 'node:timers/promises'
 import { abortable } from '../../src/engine/abortable.js'
 
@@ -14,6 +15,14 @@ test('work that is given up may fail later, and ends no process', async () => {
   await expect(abortable(late, signal)).rejects.toThrow('told to stop')
   for (let turns = 0; turns < 5; turns++) await turn()
   expect(unhandled).toEqual([])
+})
+
+test('nothing is left at the signal when the work has ended', async () => {
+  const { signal } = new AbortController()
+  expect(await abortable(turn(5), signal)).toBe(5)
+  const refused = turn().then(() => Promise.reject(new Error('refused')))
+  await expect(abortable(refused, signal)).rejects.toThrow('refused')
+  expect(getEventListeners(signal, 'abort')).toEqual([])
 })
 
 test('the signal ends the wait', async () => {

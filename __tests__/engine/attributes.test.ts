@@ -37,6 +37,13 @@ describe('the mode', () => {
   })
 })
 
+test('no mode is asked for where the local system has none', async () => {
+  const world = worldWith()
+  world.disk.at(localOf('app')).mode = undefined
+  await world.run()
+  expect(asked(world)).toBe(0)
+})
+
 describe('the time', () => {
   test('is that of the local file in whole seconds where it is to be kept', async () => {
     const world = worldWith()
@@ -44,6 +51,8 @@ describe('the time', () => {
     expect(world.server.files.get('site/app')).toMatchObject({ mode: 0o755, mtime: MODIFIED_SECONDS })
     expect(asked(world)).toBe(1)
     expect(world.record('app')?.published).toEqual({ size: 500, mtime: MODIFIED_SECONDS })
+    // Nothing is asked for twice: what was set is what is found.
+    expect(world.server.requests('stat').filter(({ path }) => path === 'site/app')).toHaveLength(1)
   })
 
   test('is not set where the part file has it', async () => {

@@ -1,5 +1,12 @@
 import { describe, expect, test } from '@jest/globals'
+import { Ledger } from '../../src/core/ledger.js'
+import type { UploadRecord } from '../../src/core/resume.js'
+import { checkSpace } from '../../src/engine/check-space.js'
+import type { PublishMode } from '../../src/engine/context.js'
+import { newProgress, type FileProgress } from '../../src/engine/file-progress.js'
 import { bytesOf } from '../support/memory-bytes.js'
+import { MemoryClock } from '../support/memory-clock.js'
+import { type Fault, MemoryServer } from '../support/memory-server.js'
 import { count, MemoryWorld, resultOf } from '../support/memory-world.js'
 
 const MIB = 1024 * 1024
@@ -93,4 +100,124 @@ test('a line that is cut at the question is no trouble', async () => {
   world.server.faults.push({ on: 'freeBytes', then: 'cut' })
   const outcome = await world.run()
   expect(outcome.report.results.map(({ status }) => status)).toEqual(['uploaded', 'uploaded'])
+})
+
+describe('the question', () => {
+  function progressOf(remote: string, size: number, record?: Partial<UploadRecord>): FileProgress {
+    const progress = newProgress({ local: 'a', remote, size })
+    const identity = { size, mtimeMs: 1, tail: undefined }
+    if (record !== undefined)
+      progress.record = { partId: '0123abcd', identity, ledger: new Ledger(size), ...record }
+    return progress
+  }
+
+  /** What it ends with: the message of the failure, or nothing; and the directories that were asked for. */
+  async function ask(
+    pending: readonly FileProgress[],
+    {
+      freeBytes,
+      older = {},
+      publish = 'each',
+      fault
+    }: {
+      readonly freeBytes: number | undefined
+      readonly older?: Record<string, number>
+      readonly publish?: PublishMode
+      readonly fault?: Fault
+    }
+  ) {
+    const clock = new MemoryClock()
+    const server = new MemoryServer(clock, { freeBytes })
+    for (const name of ['site', 'site/x', '/srv', '/srv/www']) server.directories.add(name)
+    for (const [path, size] of Object.entries(older)) server.put(path, Buffer.alloc(size))
+    if (fault !== undefined) server.faults.push(fault)
+    const remote = await clock.until(server.connect(new AbortController().signal))
+    const failure = await clock.until(
+      checkSpace(pending, remote, publish).then(
+        () => undefined,
+        (error: unknown) => (error as Error).message
+      )
+    )
+    return { failure, asked: server.requests('freeBytes').map(({ path }) => path), server }
+  }
+
+  const shortOf = (directory: string) =>
+    `upload to ${directory}: 200 MiB remain to be sent; the server has 1.0 MiB free`
+
+  test.each([
+    [['site/a', 'site/b'], 'site'],
+    [['site/x/a'], 'site/x'],
+    [['site/x/a', 'site/y/b', 'site/c'], 'site'],
+    [['site/a', 'site2/b'], '.'],
+    [['a', 'site/b'], '.'],
+    [['a'], '.'],
+    [['/srv/www/a', '/srv/b'], '/srv'],
+    [['/srv/a', '/b'], '/'],
+    [['/a'], '/']
+  ])('for %j is asked for %s', async (paths, directory) => {
+    const pending = paths.map(path => progressOf(path, (200 * MIB) / paths.length))
+    expect((await ask(pending, { freeBytes: MIB })).failure).toBe(shortOf(directory))
+  })
+
+  test.each([
+    ['site/x/a', ['site/x', 'site', '']],
+    ['/srv/www/a', ['/srv/www', '/srv', '/']]
+  ])('about %s that is refused is asked of the directories above, and no more', async (path, asked) => {
+    const fault = { on: 'freeBytes', then: 'permission', times: 9 } as const
+    const outcome = await ask([progressOf(path, 200 * MIB)], { freeBytes: MIB, fault })
+    expect(outcome).toMatchObject({ asked, failure: `freeBytes ${asked.at(-1)}: refused` })
+  })
+
+  test('that a lost connection answers is not asked again', async () => {
+    const fault = { on: 'freeBytes', then: 'connection-lost' } as const
+    const { asked } = await ask([progressOf('site/x/a', 200 * MIB)], { freeBytes: MIB, fault })
+    expect(asked).toEqual(['site/x'])
+  })
+
+  test.each([
+    { size: 64 * MIB, freeBytes: 0, asked: 0, fails: false },
+    { size: 64 * MIB + 1, freeBytes: 0, asked: 1, fails: true },
+    { size: 100 * MIB, freeBytes: 36 * MIB, asked: 1, fails: false },
+    { size: 100 * MIB, freeBytes: 36 * MIB - 1, asked: 1, fails: true },
+    { size: 100 * MIB, freeBytes: undefined, asked: 0, fails: false }
+  ])('leaves 64 MiB to chance: $size bytes, $freeBytes free', async ({ size, freeBytes, asked, fails }) => {
+    const outcome = await ask([progressOf('site/a', size)], { freeBytes })
+    expect(outcome.asked).toHaveLength(asked)
+    expect(outcome.failure !== undefined).toBe(fails)
+  })
+
+  test('counts what is not there yet of files that are not in place', async () => {
+    const sent = new Ledger(100 * MIB)
+    for (let index = 0; index < 40; index++) sent.acknowledge(index, 'digest')
+    const published = { size: 500 * MIB, mtime: 1 }
+    const pending = [
+      progressOf('site/a', 100 * MIB),
+      progressOf('site/b', 100 * MIB, { ledger: sent }),
+      // Published by another version of the file, and by this one.
+      progressOf('site/c', 40 * MIB, { published, identity: { size: 500 * MIB, mtimeMs: 1 } }),
+      progressOf('site/d', 500 * MIB, { published })
+    ]
+    const { failure, server } = await ask(pending, {
+      freeBytes: MIB,
+      older: { 'site/a': 10, 'site/d': 5 * MIB }
+    })
+    expect(failure).toBe(
+      'upload to site: 200 MiB remain to be sent, 10 B of it in place of older files; the server has 1.0 MiB free'
+    )
+    expect(server.requests('stat').map(({ path }) => path)).not.toContain('site/d')
+  })
+
+  test.each([
+    ['each', 35, undefined],
+    [
+      'each',
+      34,
+      'upload to site: 100 MiB remain to be sent, 1.0 MiB of it in place of older files; the server has 34 MiB free'
+    ],
+    ['together', 35, 'upload to site: 100 MiB remain to be sent; the server has 35 MiB free']
+  ] as const)('counts on the old files that go (%s, %i MiB free)', async (publish, free, failure) => {
+    const pending = [progressOf('site/a', 100 * MIB)]
+    const given = { publish, freeBytes: free * MIB, older: { 'site/a': MIB } }
+    expect((await ask(pending, given)).failure).toBe(failure)
+  })
 })

@@ -42,13 +42,33 @@ describe('checkpoints', () => {
     [20_000, [10_000, 30_000, 50_000]],
     [4_000, [4_000, 8_000, 12_000]]
   ])('with an interval of %i ms are saved at %j', async (intervalMs, expected) => {
-    const { clock, at, checkpoints, ended, records, later } = open(intervalMs)
+    const { clock, store, at, checkpoints, ended, records, later } = open(intervalMs)
     for (const [index, milliseconds] of expected.entries()) {
       later(milliseconds - 1, () => records.set(`target ${index}`, record()))
     }
     later((expected.at(-1) ?? 0) + 1, () => ended.abort())
     await clock.until(checkpoints.run(ended.signal))
     expect(at).toEqual(expected)
+    expect(store.meta(keys).closed).toBe(false)
+  })
+
+  test.each([
+    [60_000, [0]],
+    [0, []]
+  ])(
+    'out of turn are saved at once, unless only the end is saved (interval: %i ms)',
+    async (intervalMs, expected) => {
+      const { clock, store, at, checkpoints, ended } = open(intervalMs)
+      await clock.until(checkpoints.now(ended.signal))
+      expect(at).toEqual(expected)
+      if (intervalMs > 0) expect(store.meta(keys).closed).toBe(false)
+    }
+  )
+
+  test('that cannot be saved are told', async () => {
+    const { clock, store, checkpoints, ended } = open()
+    store.pause = () => Promise.reject(new Error('no store'))
+    await expect(clock.until(checkpoints.run(ended.signal))).rejects.toThrow('no store')
   })
 
   test('with an interval of 0 are only saved at the end', async () => {
@@ -103,6 +123,14 @@ describe('checkpoints', () => {
     expect(clock.now() - startedMs).toBe(15_000)
     expect(store.meta(keys).closed).toBe(true)
   })
+})
+
+test('where nothing is kept, nothing is found and nothing fails', async () => {
+  const { clock, records } = open()
+  const state = { store: undefined, keys, writer, intervalMs: 1_000 }
+  const found = await loadState(state, () => undefined, new AbortController().signal)
+  expect([...found.records]).toEqual([])
+  await clock.until(new Checkpoints(state, () => ({ records }), clock).close())
 })
 
 describe('loading', () => {
@@ -186,12 +214,12 @@ describe('loading', () => {
 })
 
 describe('loading from more than one place', () => {
-  const saved = (savedAtMs: number, run: string, name: string) =>
+  const saved = (savedAtMs: number, run: string, name: string, closed = true) =>
     sealText(
       keys,
       formatUploadMeta({
         writer: { ...writer, run },
-        closed: true,
+        closed,
         savedAtMs,
         records: new Map([[name, record()]])
       })
@@ -204,13 +232,15 @@ describe('loading from more than one place', () => {
     const state = { store, keys, writer, intervalMs: 0 }
     const emit = (event: UploadEvent) => void events.push(event)
     const { records } = await loadState(state, emit, new AbortController().signal)
-    return { names: [...records.keys()], events: events.map(({ type }) => type) }
+    const told = events.flatMap(event => ('text' in event ? [event.text] : []))
+    return { names: [...records.keys()], events: events.map(({ type }) => type), told }
   }
 
   const [older, newer] = [saved(1000, '99', 'older'), saved(2000, '98', 'newer')]
+  const open = saved(3000, '97', 'open', false)
 
   test.each([[[older, newer]], [[newer, older]]])('takes what was saved last', async texts => {
-    expect(await load(texts)).toEqual({ names: ['newer'], events: [] })
+    expect(await load(texts)).toMatchObject({ names: ['newer'], events: [] })
   })
 
   test('takes what this run saved, whatever others saved since', async () => {
@@ -220,11 +250,19 @@ describe('loading from more than one place', () => {
   })
 
   test.each([[[older, 'poison']], [['poison', older]]])('takes what opens, with one warning', async texts => {
-    expect(await load(texts)).toEqual({ names: ['older'], events: ['warning'] })
+    expect(await load(texts)).toMatchObject({ names: ['older'], events: ['warning'] })
   })
 
   test('is one warning when nothing opens', async () => {
-    expect(await load(['poison', '{}'])).toEqual({ names: [], events: ['warning'] })
+    expect(await load(['poison', '{}'])).toMatchObject({ names: [], events: ['warning'] })
+  })
+
+  test.each([
+    [['poison'], /^The saved \.upload\.meta does not open \(.+\); every file is looked at anew\.$/],
+    [['poison', older], /^The saved \.upload\.meta does not open \(.+\); another copy is used\.$/],
+    [[open], /^Run 97 may still be uploading to this target; its unfinished files are not continued\.$/]
+  ])('says what follows from it', async (texts, told) => {
+    expect((await load(texts)).told).toEqual([expect.stringMatching(told)])
   })
 })
 

@@ -100,6 +100,58 @@ describe('a rebuilt file', () => {
     const outcome = await world.run(next)
     expect(decisionsOf(outcome)).toEqual(['start'])
     expect(resultOf(outcome, 'app.zip').status).toBe('uploaded')
+    expect(world.server.requests('remove')).toEqual([])
+  })
+
+  test('fits a disk that has no room for its old part file, too', async () => {
+    const world = new MemoryWorld({ capacity: 12 * MIB })
+    world.put('app.zip', first)
+    await world.interrupt(6.5 * MIB)
+    world.put('app.zip', bytesOf(2, SIZE + 1))
+    expect(resultOf(await world.run(next), 'app.zip')).toMatchObject({ status: 'uploaded' })
+  })
+
+  test('fits it as well where the part file that was continued turns out to be wrong', async () => {
+    const world = new MemoryWorld({ capacity: 24 * MIB })
+    const large = bytesOf(1, 16 * MIB)
+    world.put('app.zip', large)
+    await world.interrupt(14.5 * MIB, { verify: 'full' })
+    world.put('app.zip', changed(large, { offset: 2 * MIB, length: 1 }, 1))
+    // Where no sample looks.
+    world.server.open(partOf(world)).bytes.fill(7, 6 * MIB + 200_000, 6 * MIB + 200_020)
+    world.watchesLedger = false
+    const outcome = await world.run({ verify: 'full', ...next })
+    expect(decisionsOf(outcome)).toEqual(['continue', 'start'])
+    expect(resultOf(outcome, 'app.zip')).toMatchObject({ status: 'uploaded', reusedBytes: 0 })
+  })
+
+  test.each([true, false])(
+    'gets a part file of another name: an older state would claim its blocks (rebuilt: %s)',
+    async isRebuilt => {
+      const world = new MemoryWorld()
+      world.put('app.zip', first)
+      world.server.faults.push({ on: 'write', afterBytes: 4.5 * MIB, then: 'cut' })
+      const bytes = isRebuilt ? changed(first, { offset: 2 * MIB, length: 1 }, 1) : first
+      world.onEvent = ({ type }) => {
+        if (type === 'retrying') world.disk.write(localOf('app.zip'), bytes, world.clock.now() + 5)
+      }
+      expect(decisionsOf(await world.run())).toEqual(['start', 'continue'])
+      const [created, reopened] = (['create', 'reopen'] as const).map(
+        operation => world.server.requests(operation)[0]?.path
+      )
+      expect(created === reopened).toBe(!isRebuilt)
+    }
+  )
+
+  test('is compared with what was sent once, and not again after every cut', async () => {
+    const world = await interrupted()
+    world.disk.digestMs = 10_000
+    world.server.faults.push({ on: 'write', then: 'cut-all' }, { on: 'write', after: 1, then: 'cut-all' })
+    const startedMs = world.clock.now()
+    const outcome = await world.run(next)
+    expect(count(outcome, 'retrying')).toBe(2)
+    // All blocks once, and the last one in every attempt.
+    expect(world.clock.now() - startedMs).toBeLessThan((8 + 3) * 10_000)
   })
 })
 
@@ -284,6 +336,43 @@ describe('a part file that is whole', () => {
     expect(world.record('app.zip')).toMatchObject({ whole: true })
   })
 
+  test('and was renamed since is that still when the next run is cut while it reads the target', async () => {
+    const world = new MemoryWorld()
+    world.put('app.zip', first)
+    world.put('missing', bytesOf(2, 10))
+    world.server.faults.push({ on: 'create', path: /missing/, then: 'permission', times: Infinity })
+    await world.run({ publish: 'together' })
+    // By a run that was killed before it saved anything.
+    world.server.rename(partOf(world), 'site/app.zip', true)
+    world.server.faults.push({ on: 'openForReading', then: 'cut-all' })
+    await world.run({ publish: 'together', retries: 0, ...next })
+    world.server.faults.length = 0
+    const outcome = await world.run({ publish: 'together', ...next })
+    expect(decisionsOf(outcome).sort()).toEqual(['confirm', 'start'])
+    expect(resultOf(outcome, 'app.zip')).toMatchObject({ status: 'uploaded', sentBytes: 0 })
+  })
+
+  test.each([
+    [10, 1],
+    [SIZE, 2]
+  ])('is read back before it is renamed, a small one once (%i bytes)', async (size, times) => {
+    const world = new MemoryWorld()
+    world.put('app.zip', bytesOf(1, size))
+    world.server.faults.push({ on: 'replace', then: 'cut-all' })
+    await world.run({ retries: 0 })
+    expect(decisionsOf(await world.run(next))).toEqual(['keep'])
+    expect(world.server.requests('openForReading')).toHaveLength(times)
+  })
+
+  test('and was damaged where only a sample looks is sent again, and that is told', async () => {
+    const world = await whole()
+    world.server.open(partOf(world)).bytes.fill(7, 7.5 * MIB, 7.5 * MIB + 9)
+    const outcome = await world.run(next)
+    const why = outcome.events.flatMap(event => (event.type === 'decided' ? [event.decision.why] : []))[1]
+    expect(why).toMatch(/^check site\/app\.zip\.\w+\.part: it does not hold the bytes that were sent$/)
+    expect(resultOf(outcome, 'app.zip')).toMatchObject({ status: 'uploaded', sentBytes: SIZE })
+  })
+
   test('is that no more when some of its blocks have to be sent again', async () => {
     const world = await whole()
     world.put('app.zip', changed(first, { offset: 2 * MIB, length: 1 }, 1))
@@ -357,6 +446,7 @@ describe('a rename whose answer was lost', () => {
           )
       }
       const outcome = await world.run({ verify })
+      expect(decisionsOf(outcome)).toEqual(['start', 'confirm', 'start'])
       expect(resultOf(outcome, 'app.zip').status).toBe('uploaded')
       expect(world.isInPlace('app.zip')).toBe(true)
     }

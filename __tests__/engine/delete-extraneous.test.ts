@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, test } from '@jest/globals'
+import { getEventListeners } from 'node:events'
 import { UploadError } from '../../src/core/errors.js'
 import { standingIn } from '../../src/core/extraneous.js'
 import type { Deletion } from '../../src/core/report.js'
@@ -84,6 +85,7 @@ describe('what is no part of the upload', () => {
     await run()
     const listed = world.server.requests('list').map(({ path }) => path)
     expect(listed.sort()).toEqual(['site', 'site/docs', 'site/old', 'site/old/deep'])
+    expect(world.server.requests('kindOf').map(({ path }) => path)).not.toContain('site/uploads')
   })
 
   test('is not looked for behind a link in place of a directory of the upload', async () => {
@@ -119,7 +121,8 @@ describe('nothing at all is removed', () => {
   test.each(['../index.html', '..', '.', ''])('when the server lists %j, which is no name', async name => {
     const list = world.server.list.bind(world.server)
     world.server.list = path => [...list(path), ...(path === 'site/docs' ? [{ name, mtime: 0 }] : [])]
-    expect(await run()).toMatchObject({ removed: [], error: { code: 'protocol' } })
+    const message = `list site/docs: found ${JSON.stringify(name)}, which is no name`
+    expect(await run()).toMatchObject({ removed: [], error: { code: 'protocol', message } })
     expect(changing()).toEqual([])
   })
 
@@ -130,6 +133,25 @@ describe('nothing at all is removed', () => {
     expect(error?.message).toMatch(/^delete-limit: must be at least the 7 files and directories .*found 6 /)
     expect(changing()).toEqual([])
     expect((await run({ limit: EXTRANEOUS.length })).removed).toHaveLength(EXTRANEOUS.length)
+  })
+
+  test('is said so with what it would be, as far as that is short', async () => {
+    expect((await run({ limit: 6 })).error?.message).toBe(
+      'delete-limit: must be at least the 7 files and directories below site that are no part of the upload; found 6 ' +
+        '(site/docs/old.html, site/old.html, site/old/b.html, site/old/deep/a.html, site/shared, …). dry-run lists them all.'
+    )
+    for (const path of ['site/old/deep/a.html', 'site/old/b.html']) world.server.files.delete(path)
+    for (const path of ['site/old/deep', 'site/old']) world.server.directories.delete(path)
+    world.server.put('site/x', bytesOf(1, 1))
+    world.server.put('site/y', bytesOf(1, 1))
+    expect((await run({ limit: 4 })).error?.message).toMatch(
+      / the 5 .* are .*found 4 \(.*, site\/x, site\/y\)\./
+    )
+    for (const name of ['x', 'y', 'old.html', 'docs/old.html']) world.server.files.delete(`site/${name}`)
+    expect((await run({ limit: 0 })).error?.message).toBe(
+      'delete-limit: must be at least the 1 file or directory below site that is no part of the upload; found 0 ' +
+        '(site/shared). dry-run lists them all.'
+    )
   })
 
   test('when the run was told to stop', async () => {
@@ -148,7 +170,22 @@ describe('trouble on the way', () => {
     )
     expect(error).toMatchObject({ code: 'permission' })
     expect(error?.message).toContain('2 of 7 files and directories to delete are still there')
+    expect(error?.cause).toMatchObject({ code: 'permission' })
     expect(paths()).toContain('site/old/b.html')
+  })
+
+  test('a single file that the server keeps is told as one', async () => {
+    world.server.faults.push({ on: 'remove', path: /site\/old\.html$/, then: 'permission', times: Infinity })
+    expect((await run()).error?.message).toMatch(/; 1 of 7 files and directories to delete is still there$/)
+    expect((await run()).error?.message).toMatch(/; 1 of 1 file or directory to delete is still there$/)
+  })
+
+  test('a file that somebody else removes meanwhile is none', async () => {
+    world.server.onRequest = ({ operation, path }) => {
+      if (operation === 'kindOf' && path === 'site/old.html') world.server.files.delete(path)
+    }
+    const { removed, error } = await run()
+    expect([removed.includes('site/old.html'), error]).toEqual([false, undefined])
   })
 
   test('a file that somebody puts there meanwhile keeps its directory', async () => {
@@ -182,7 +219,19 @@ describe('trouble on the way', () => {
     }
     const { removed, error } = await run({ limit: 8 })
     expect([removed.length, error?.code]).toEqual([5, 'invalid-input'])
+    expect(error?.message).toMatch(/ at least the 11 /)
     expect(paths()).toContain('site/more-0')
+  })
+
+  test('connections may be lost again and again while something is removed', async () => {
+    world.server.faults.push(
+      { on: 'removeDirectory', session: 1, then: 'cut' },
+      { on: 'removeDirectory', session: 2, after: 1, then: 'cut' }
+    )
+    const { signal } = new AbortController()
+    expect((await run({ retries: 1, signal })).error).toBeUndefined()
+    expect(world.server.sessions).toHaveLength(3)
+    expect(getEventListeners(signal, 'abort')).toEqual([])
   })
 
   test('when connections are lost again and again, it says so', async () => {

@@ -1,8 +1,8 @@
-import { expect, test } from '@jest/globals'
+import { describe, expect, test } from '@jest/globals'
 import { Directories } from '../../src/engine/directories.js'
 import { bytesOf } from '../support/memory-bytes.js'
 import { MemoryClock } from '../support/memory-clock.js'
-import { MemoryServer } from '../support/memory-server.js'
+import { type Fault, MemoryServer } from '../support/memory-server.js'
 
 async function open() {
   const clock = new MemoryClock()
@@ -34,6 +34,28 @@ test('looks no further up than it must', async () => {
   await clock.until(directories.ensure(remote, 'a/b'))
   expect(server.requests('makeDirectory').map(({ path }) => path)).toEqual(['a/b'])
   expect(server.requests('stat').map(({ path }) => path)).toEqual(['a/b'])
+})
+
+test('asks once for what another file waits for, and is told the same', async () => {
+  const { clock, server, remote, directories } = await open()
+  server.faults.push({ on: 'makeDirectory', times: Infinity, then: 'permission' })
+  const both = [directories.ensure(remote, 'a'), directories.ensure(remote, 'a')]
+  for (const settled of await clock.until(Promise.allSettled(both)))
+    expect(settled).toMatchObject({ status: 'rejected', reason: { code: 'permission' } })
+  // At a venture, and when it is known that nothing is missing above it.
+  expect(server.requests('makeDirectory')).toHaveLength(2)
+})
+
+test('is made over another session when the one that was making it is lost', async () => {
+  const { clock, server, remote, directories } = await open()
+  const other = await clock.until(server.connect(new AbortController().signal))
+  server.faults.push({ on: 'makeDirectory', then: 'cut' })
+  const [first, second] = await clock.until(
+    Promise.allSettled([directories.ensure(remote, 'a'), directories.ensure(other, 'a')])
+  )
+  expect(first).toMatchObject({ status: 'rejected', reason: { code: 'connection-lost' } })
+  expect(second).toMatchObject({ status: 'fulfilled' })
+  expect(server.directories.has('a')).toBe(true)
 })
 
 test('makes nothing for a file in the login directory, and takes an absolute path', async () => {
@@ -76,6 +98,18 @@ test('a directory is made in one round trip where its parent is there', async ()
   ])
 })
 
+test('directories get the mode that is asked for', async () => {
+  const { clock, remote, directories } = await open()
+  const modes: (number | undefined)[] = []
+  const make = remote.makeDirectory.bind(remote)
+  remote.makeDirectory = (path, mode?: number) => {
+    modes.push(mode)
+    return make(path)
+  }
+  await clock.until(directories.ensure(remote, 'a'))
+  expect(modes).toEqual([0o755])
+})
+
 test('a file is created again when its directory had to be made first', async () => {
   const { clock, server, remote, directories } = await open()
   await clock.until(directories.within(remote, 'a/b', () => remote.create('a/b/c', undefined)))
@@ -91,6 +125,8 @@ test('makes directories again that are gone since: servers over an object store 
   await clock.until(Promise.all([create('c'), create('d')]))
   expect(server.bytesOf('a/b/c')).toHaveLength(0)
   expect(server.bytesOf('a/b/d')).toHaveLength(0)
+  // At first, and once again: each of them at a venture, and the lower one when the other is there.
+  expect(server.requests('makeDirectory')).toHaveLength(6)
 })
 
 test('does not look again over a session that was lost', async () => {
@@ -106,5 +142,77 @@ test('does not look again over a session that was lost', async () => {
 test.each(['a', 'a/b'])('does not take a file for a directory: %s', async path => {
   const { clock, server, remote, directories } = await open()
   server.put(path, bytesOf(1, 1))
-  await expect(clock.until(directories.ensure(remote, 'a/b/c'))).rejects.toMatchObject({ code: 'wrong-type' })
+  await expect(clock.until(directories.ensure(remote, 'a/b/c'))).rejects.toMatchObject({
+    code: 'wrong-type',
+    message: `make the directory ${path}: a file of that name is in its place`
+  })
+})
+
+test.each(['permission', 'connection-lost'] as const)(
+  'says why it cannot be made when its parent is there (%s)',
+  async then => {
+    const { clock, server, remote, directories } = await open()
+    server.put('a/file', bytesOf(1, 1))
+    server.faults.push({ on: 'makeDirectory', path: /^a\/b$/, times: Infinity, then })
+    await expect(clock.until(directories.ensure(remote, 'a/b'))).rejects.toMatchObject({ code: then })
+    const tries = then === 'permission' ? ['a/b', 'a', 'a/b'] : ['a/b']
+    expect(server.requests('makeDirectory').map(({ path }) => path)).toEqual(tries)
+  }
+)
+
+test('says so when the server does not tell what is there', async () => {
+  const { clock, server, remote, directories } = await open()
+  server.faults.push({ on: 'stat', then: 'permission' })
+  await expect(clock.until(directories.ensure(remote, 'a'))).rejects.toMatchObject({ code: 'permission' })
+})
+
+describe('a file that is created in a directory', () => {
+  async function within(directory: string | undefined, isKnown: boolean, faults: readonly Fault[]) {
+    const { clock, server, remote, directories } = await open()
+    server.directories.add('a')
+    if (isKnown) await clock.until(directories.ensure(remote, directory))
+    server.log.length = 0
+    server.faults.push(...faults)
+    const path = directory === undefined ? 'f' : `${directory}/f`
+    const settled = await clock.until(
+      Promise.allSettled([directories.within(remote, directory, () => remote.create(path, undefined))])
+    )
+    return { settled, creates: server.requests('create').length, server }
+  }
+
+  test('of the login is, without a question', async () => {
+    const { settled, server } = await within(undefined, false, [])
+    expect(settled).toMatchObject([{ status: 'fulfilled' }])
+    expect(server.log.map(({ operation }) => operation)).toEqual(['create'])
+  })
+
+  test('is, though the server refuses to make what is there', async () => {
+    const faults = [{ on: ['stat', 'makeDirectory'], then: 'permission', times: 9 }] as const
+    const { settled, creates } = await within('a', false, faults)
+    expect(settled).toMatchObject([{ status: 'fulfilled' }])
+    expect(creates).toBe(1)
+  })
+
+  test.each([
+    { isKnown: true, then: 'permission', creates: 1 },
+    { isKnown: true, then: 'connection-lost', creates: 1 },
+    { isKnown: true, then: 'not-found', creates: 2 },
+    { isKnown: false, then: 'connection-lost', creates: 1 },
+    { isKnown: false, then: 'permission', creates: 2 }
+  ] as const)(
+    'and is refused with $then is tried $creates times (known: $isKnown)',
+    async ({ isKnown, then, creates }) => {
+      const outcome = await within('a', isKnown, [{ on: 'create', then, times: 9 }])
+      expect(outcome.settled).toMatchObject([{ status: 'rejected', reason: { code: then } }])
+      expect(outcome.creates).toBe(creates)
+    }
+  )
+
+  test('says why there is no directory', async () => {
+    const { settled, creates } = await within('b', false, [
+      { on: 'makeDirectory', then: 'permission', times: 9 }
+    ])
+    expect(settled).toMatchObject([{ status: 'rejected', reason: { code: 'permission' } }])
+    expect(creates).toBe(1)
+  })
 })

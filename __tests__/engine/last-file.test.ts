@@ -93,6 +93,20 @@ describe.each(PUBLISH_MODES)('the last file, with publish: %s', publish => {
     expect(resultOf(outcome, 'a').status).toBe('uploaded')
   })
 
+  test('that cannot be made for a reason of its own says which file it is', async () => {
+    const failing = {
+      ...last,
+      make: () => {
+        throw new TypeError('no such thing')
+      }
+    }
+    const outcome = await run(worldOfFive(), { publish, last: failing })
+    expect(resultOf(outcome, 'sums').error).toMatchObject({
+      code: 'source-unreadable',
+      message: 'write /project/sums: no such thing'
+    })
+  })
+
   test('is not made again after the line was cut', async () => {
     const world = worldOfFive()
     world.server.faults.push({ on: ['replace'], path: /site\/sums/, then: 'cut-all' })

@@ -230,3 +230,91 @@ test('a connection that is lost while the part file is opened again is retried',
     expect(resultOf(outcome, 'app.zip').reusedBytes).toBeGreaterThan(10 * MIB)
   }
 })
+
+describe('a new part file', () => {
+  test('is made with its mode, and read by nobody over one connection', async () => {
+    const world = new MemoryWorld()
+    world.put('app.zip', bytes)
+    await world.run({ fileMode: 0o640 })
+    expect(world.server.files.get('site/app.zip')?.mode).toBe(0o640)
+    expect(world.server.requests('setAttributes')).toEqual([])
+    expect(world.server.requests('openForReading')).toEqual([])
+  })
+
+  test('is shared by the connections, unless the server takes one writer a file', async () => {
+    const world = new MemoryWorld({ reopen: 'empties' })
+    world.watchesLedger = false
+    world.put('app.zip', bytes)
+    await world.run({ connections: 2, last: { name: 'last', size: SIZE, make: () => bytesOf(2, SIZE) } })
+    const readers = world.server.requests('openForReading').map(({ path }) => path)
+    expect(readers.some(path => path.includes('app.zip'))).toBe(true)
+    expect(readers.filter(path => path.includes('last'))).toEqual([])
+
+    const other = new MemoryWorld()
+    other.put('app.zip', bytes)
+    await other.run({ connections: 2 })
+    expect(new Set(other.server.requests('write').map(({ session }) => session)).size).toBe(2)
+  })
+
+  test('is gone again where a directory is in the place of the target', async () => {
+    const world = new MemoryWorld()
+    world.put('app.zip', bytes)
+    world.put('small', bytesOf(2, 10))
+    world.server.directories.add('site').add('site/app.zip')
+    let open = 0
+    world.server.onRequest = ({ operation }) => {
+      if (operation === 'remove')
+        world.clock.after(50, () => (open = world.server.sessions[0]?.openFiles.size ?? 0))
+    }
+    const outcome = await world.run()
+    expect(resultOf(outcome, 'app.zip').error?.code).toBe('wrong-type')
+    expect(world.server.names('site')).toEqual(['app.zip', 'small'])
+    expect(world.server.requests('write').filter(({ path }) => path.includes('app.zip'))).toEqual([])
+    expect(open).toBe(0)
+  })
+
+  test('that cannot be made fails for the reason of the server', async () => {
+    const world = new MemoryWorld()
+    world.put('app.zip', bytes)
+    world.server.faults.push({ on: 'create', then: 'permission', times: Infinity })
+    expect(resultOf(await world.run(), 'app.zip').error?.code).toBe('permission')
+  })
+})
+
+describe('a part file that is opened again', () => {
+  test.each([
+    { reopen: 'empties', why: /^this server empties a part file that is opened again$/ },
+    { reopen: 'zeroes', why: /^the part file does not hold the bytes that were sent$/ },
+    { reopen: 'keeps', why: /^this server does not continue a part file \(reopen .+: refused\)$/ }
+  ] as const)('and is of no use is told as what it is ($reopen)', async ({ reopen, why }) => {
+    const world = await interrupted(15.5 * MIB, { reopen })
+    world.watchesLedger = false
+    if (reopen === 'keeps') world.server.faults.push({ on: 'reopen', then: 'permission' })
+    const { events } = await world.run(next)
+    expect(events.flatMap(event => (event.type === 'decided' ? [event.decision.why] : []))[1]).toMatch(why)
+  })
+
+  test('may end with the last block that is kept', async () => {
+    const world = await interrupted()
+    const [part = ''] = world.server.partsOf('site/app.zip')
+    const end = world.record('app.zip')?.ledger.acknowledgedEnd() ?? 0
+    world.server.open(part).truncate(end)
+    expect(decisionsOf(await world.run(next))).toEqual(['continue'])
+  })
+
+  test('is told when nobody may read it, and read by nobody when it is whole', async () => {
+    const world = await interrupted()
+    let open = 0
+    world.server.onRequest = ({ operation }) => {
+      if (operation === 'replace') open = world.server.sessions.at(-1)?.openFiles.size ?? 0
+    }
+    await world.run(next)
+    expect(open).toBe(0)
+
+    const secret = await interrupted()
+    secret.server.faults.push({ on: 'openForReading', then: 'permission', times: Infinity })
+    expect(warnings(await secret.run(next))[0]).toMatch(
+      /^The server lets nobody read site\/app\.zip\.\w+\.part \(.+\); what it acknowledged is kept unread\.$/
+    )
+  })
+})

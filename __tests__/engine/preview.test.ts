@@ -23,6 +23,7 @@ async function previewOf(world: MemoryWorld): Promise<Outcome> {
   expect([...world.server.directories]).toEqual(directories)
   expect([world.store.saves.length, world.store.text]).toEqual([saves, text])
   expect(world.server.living).toEqual([])
+  expect(world.disk.open).toBe(0)
   return outcome
 }
 
@@ -74,6 +75,15 @@ describe('a dry run decides as the run after it, and changes nothing', () => {
     expect(planned.reusedBytes).toBe(reusedBytes)
     expect(planned.file.size - planned.reusedBytes).toBe(sentBytes)
   })
+})
+
+test('a dry run asks for as much evidence as the run after it', async () => {
+  const world = new MemoryWorld()
+  world.put('app.zip', bytesOf(1, 9 * MIB))
+  await world.interrupt(5 * MIB)
+  world.put('app.zip', bytesOf(1, 9 * MIB), world.clock.now() + 60_000)
+  const outcome = await world.run({ isDryRun: true, verify: 'timestamp', writer: { attempt: 2 } })
+  expect(decisionsOf(outcome)).toEqual(['start'])
 })
 
 test('a dry run of many files uses one connection', async () => {

@@ -49,6 +49,11 @@ function codes({ report }: Outcome): (string | undefined)[] {
   return report.results.map(({ error }) => error?.code)
 }
 
+/** How many part files of it were begun. */
+function creates(world: MemoryWorld, name: string): number {
+  return world.server.requests('create').filter(({ path }) => path.startsWith(`site/${name}.`)).length
+}
+
 describe('publish: together', () => {
   test('renames nothing before everything else was asked for', async () => {
     const world = worldOfFive()
@@ -65,6 +70,14 @@ describe('publish: together', () => {
     world.put('b', bytesOf(50, 700_000), world.clock.now() + 5_000)
     const outcome = await runAgain(world)
     expect(statuses(outcome)).toEqual(['skipped', 'uploaded', 'skipped', 'skipped', 'skipped'])
+  })
+
+  test('saves the state once where there is nothing to rename', async () => {
+    const world = worldOfFive()
+    await run(world)
+    const saves = world.store.saves.length
+    expect(statuses(await runAgain(world))).toEqual(NAMES.map(() => 'skipped'))
+    expect(world.store.saves).toHaveLength(saves + 1)
   })
 })
 
@@ -190,6 +203,7 @@ describe('a file that fails', () => {
     }
     const outcome = await run(world, { connections: 1 })
     expect(codes(outcome).filter(code => code !== 'withheld')).toEqual(['source-changed'])
+    expect(resultOf(outcome, 'e').error?.message).toBe('/project/e changed after it was sent')
     expect(world.server.requests('replace')).toEqual([])
     expect(statuses(await runAgain(world))).toEqual(NAMES.map(() => 'uploaded'))
   })
@@ -201,19 +215,62 @@ describe('a file that fails', () => {
     const outcome = await run(world)
     expect(codes(outcome)).toEqual([undefined, 'permission', undefined, undefined, undefined])
     expect(isOld(world, 'b')).toBe(true)
+    expect(creates(world, 'b')).toBe(1)
     expect(decisionsOf(await runAgain(world)).sort()).toEqual(['keep', 'skip', 'skip', 'skip', 'skip'])
   })
 
   test('before the line is cut among the renames does not hold them up in the next attempt', async () => {
-    const world = worldOfFive({ jitterMs: 40, shufflesAnswers: true })
+    const world = worldOfFive()
     world.mayBeAbsent = true
     world.server.faults.push(
-      { on: RENAMES, path: /site\/a\.\w+\.part$/, then: 'permission', times: 9 },
-      { on: 'stat', path: /site\/a$/, after: 1, then: 'cut-all' }
+      { on: 'replace', path: /site\/a\./, then: 'wrong-type' },
+      // It takes some more requests until this one is in place.
+      { on: 'replace', path: /site\/e\./, then: 'server-failure' }
     )
+    world.onEvent = event => {
+      if (event.type === 'finished' && event.result.status === 'failed') world.server.cutAll()
+    }
     const outcome = await run(world)
     expect(count(outcome, 'retrying')).toBe(1)
-    expect(codes(outcome)).not.toContain('withheld')
+    expect(codes(outcome)).toEqual(['wrong-type', undefined, undefined, undefined, undefined])
+  })
+})
+
+describe('a rename that goes wrong', () => {
+  test.each(['d', 'e'] as const)('because the part file vanished: it is sent again (%s)', async name => {
+    const world = worldOfFive()
+    world.server.onRequest = ({ operation, path }) => {
+      if (operation === 'replace' && path.startsWith(`site/${name}.`) && creates(world, name) === 1)
+        world.server.remove(path)
+    }
+    const outcome = await run(world)
+    expect(statuses(outcome)).toEqual(NAMES.map(() => 'uploaded'))
+    expect(resultOf(outcome, name).sentBytes).toBe(2 * SIZES[name])
+  })
+
+  test('because the file is a shorter one afterwards: it is sent again', async () => {
+    const world = worldOfFive()
+    const { server } = world
+    server.onRequest = ({ operation, path }) => {
+      const isRenamed = server.bytesOf('site/d')?.length === SIZES.d
+      if (operation === 'stat' && path === 'site/d' && isRenamed && creates(world, 'd') === 1)
+        server.open(path).truncate(MIB)
+    }
+    const outcome = await run(world)
+    expect(statuses(outcome)).toEqual(NAMES.map(() => 'uploaded'))
+    expect(resultOf(outcome, 'd').sentBytes).toBe(2 * SIZES.d)
+  })
+
+  test('each time anew: it is sent again once', async () => {
+    const world = worldOfFive()
+    world.watchesLedger = false
+    world.server.onRequest = ({ operation, path }) => {
+      if (operation === 'replace' && path.startsWith('site/d.')) world.server.remove(path)
+    }
+    const outcome = await run(world)
+    expect(codes(outcome)).toEqual([undefined, undefined, undefined, 'not-found', undefined])
+    expect(isOld(world, 'd')).toBe(true)
+    expect(creates(world, 'd')).toBe(2)
   })
 })
 

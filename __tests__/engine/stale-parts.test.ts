@@ -28,8 +28,8 @@ test('removes what the upload itself gave up at once, with the old copy of a swa
 test('removes part files of the target that are older than 7 days, and nothing else', async () => {
   const { clock, server, remote, put, stale } = await open()
   put('site/app.zip', 30)
-  put('site/app.zip.0123abcd.part', 8)
-  put('site/app.zip.89abcdef.part', 6)
+  put('site/app.zip.0123abcd.part', 7)
+  put('site/app.zip.89abcdef.part', 7 - 1 / DAY)
   put('site/app.zip.0123abcd.part.old', 30)
   put('site/app.zip.0123abc.part', 30)
   put('site/app.zip.0123ABCD.part', 30)
@@ -52,15 +52,16 @@ test('lists a directory once for all of its files', async () => {
 })
 
 test.each([
-  ['app.zip', 'app.zip.0123abcd.part'],
-  ['/app.zip', '/app.zip.0123abcd.part']
-])('finds the directory of %s', async (target, part) => {
+  ['app.zip', 'app.zip.0123abcd.part', ''],
+  ['/app.zip', '/app.zip.0123abcd.part', '/']
+])('finds the directory of %s', async (target, part, directory) => {
   const { clock, server, remote, put, stale } = await open()
   put(part, 8)
   server.list = () => [{ name: 'app.zip.0123abcd.part', mtime: 0 }]
   stale.sweep(remote, target)
   await clock.until(stale.done())
   expect(server.files.size).toBe(0)
+  expect(server.requests('list').map(({ path }) => path)).toEqual([directory])
 })
 
 test.each(['list', 'remove'] as const)('is no failure when the server refuses: %s', async on => {
@@ -77,6 +78,15 @@ test('is no failure when the connection is lost', async () => {
   server.faults.push({ on: 'list', then: 'cut' })
   stale.sweep(remote, 'site/a')
   await clock.until(stale.done())
+})
+
+test('keeps nothing waiting when it has ended', async () => {
+  const { clock, remote, stale } = await open()
+  stale.sweep(remote, 'site/a')
+  await clock.until(stale.done())
+  const endedMs = clock.now()
+  await clock.untilQuiet()
+  expect(clock.now()).toBe(endedMs)
 })
 
 test('is not waited for longer than half a minute', async () => {

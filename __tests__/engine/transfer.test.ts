@@ -120,6 +120,26 @@ describe.each([1, 3])('over %i lanes', lanes => {
     await expect(run()).rejects.toMatchObject({ code: 'source-changed' })
   })
 
+  test('begins no block after a failure, and leaves the sessions alone', async () => {
+    const { clock, server, home, run } = await open({ lanes, size: 24 * MIB })
+    server.faults.push({ on: 'write', session: home.number, afterBytes: 1.5 * MIB, then: 'permission' })
+    await expect(run()).rejects.toMatchObject({ code: 'permission' })
+    await clock.untilQuiet()
+    expect(server.writtenBytes()).toBeLessThan(12 * MIB)
+    expect(server.living).toHaveLength(lanes)
+  })
+
+  test('tells what nobody has thrown on purpose with the part file', async () => {
+    const { disk, run } = await open({ lanes })
+    disk.onSlice = () => {
+      throw new TypeError('no such thing')
+    }
+    await expect(run()).rejects.toMatchObject({
+      code: 'server-failure',
+      message: 'write a.part: no such thing'
+    })
+  })
+
   test('fails when the local file cannot be read', async () => {
     const { server, disk, run } = await open({ lanes })
     disk.isUnreadable = () => server.writtenBytes() > 2 * MIB
@@ -145,6 +165,48 @@ describe('another lane', () => {
     expect(
       server.log.slice(0, joined).filter(({ operation }) => operation === 'write').length
     ).toBeGreaterThanOrEqual(4)
+  })
+
+  test('joins before the first block is whole, by a short first piece of it', async () => {
+    const { server, run, writers } = await open({ lanes: 2, window: 128 * 1024, chunkSize: 32 * 1024 })
+    let writtenBytes = 0
+    server.onRequest = ({ operation }) => {
+      if (operation === 'reopen') writtenBytes = server.writtenBytes()
+    }
+    await run()
+    expect(writers().size).toBe(2)
+    expect(writtenBytes).toBeGreaterThan(0)
+    expect(writtenBytes).toBeLessThan(MIB / 2)
+    expect(server.requests('write').filter(({ bytes }) => bytes === 8 * 1024)).toHaveLength(1)
+  })
+
+  test('joins at once where blocks are kept, and nothing is sent for its sake', async () => {
+    const { clock, server, bytes, ledger, run, writers } = await open({ lanes: 2, latencyMs: 100 })
+    ledger.acknowledge(0, 'of an earlier attempt')
+    server.open(PATH).write(bytes.subarray(0, MIB), 0)
+    const at: Partial<Record<string, number>> = {}
+    server.onRequest = ({ operation }) => void (at[operation] ??= clock.now())
+    await run()
+    expect(writers().size).toBe(2)
+    expect(at.reopen).toBe(at.write)
+    expect(server.requests('write').some(({ bytes }) => bytes === 8 * 1024)).toBe(false)
+  })
+
+  test('joins when the first block is whole where all of them begin with zeros', async () => {
+    const { disk, server, bytes, run, writers } = await open({ lanes: 2 })
+    const zeros = Buffer.from(bytes)
+    for (let at = 0; at < zeros.length; at += MIB) zeros.subarray(at, at + 8 * 1024).fill(0)
+    disk.write('a', zeros)
+    await run()
+    expect(writers().size).toBe(2)
+    expect(sameBytes(server.bytesOf(PATH), zeros)).toBe(true)
+  })
+
+  test('that spoils kept blocks is found out before any other block is acknowledged', async () => {
+    const { server, bytes, ledger, run } = await open({ lanes: 2, reopen: 'zeroes' })
+    ledger.acknowledge(0, 'of an earlier attempt')
+    server.open(PATH).write(bytes.subarray(0, MIB), 0)
+    await expect(run()).rejects.toBeInstanceOf(JoinSpoiledPart)
   })
 
   test('stays away where a file takes one writer', async () => {

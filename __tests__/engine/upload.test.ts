@@ -123,6 +123,33 @@ describe('many files', () => {
     expect(count(outcome, 'retrying')).toBe(0)
   })
 
+  test('are read some at a time: three large ones, and small ones beside them', async () => {
+    const world = new MemoryWorld({ latencyMs: 50 })
+    for (let index = 0; index < 6; index++) world.put(`large-${index}`, bytesOf(index, 2 * MIB))
+    const most = { large: 0, all: 0 }
+    world.server.onRequest = () => (most.large = Math.max(most.large, world.disk.open))
+    await world.run()
+    expect(most.large).toBe(3)
+    world.server.onRequest = () => (most.all = Math.max(most.all, world.disk.open))
+    for (let index = 0; index < 100; index++) world.put(`small-${index}`, bytesOf(index, 10))
+    for (let index = 0; index < 6; index++) world.put(`large-${index}`, bytesOf(index + 9, 2 * MIB))
+    await world.run({ writer: { attempt: 2 } })
+    expect(most.all).toBe(103)
+  })
+
+  test('take as long as from what is known of them to the last result', async () => {
+    const world = new MemoryWorld()
+    world.put('a', bytesOf(1, 100))
+    world.store.pause = () => new Promise(resolve => world.clock.after(5_000, resolve))
+    const finishedMs: number[] = []
+    world.onEvent = ({ type }) => {
+      if (type === 'finished') finishedMs.push(world.clock.now())
+    }
+    const startedMs = world.clock.now()
+    const { report } = await world.run()
+    expect(finishedMs).toEqual([startedMs + report.elapsedMs])
+  })
+
   test('have results in the order of the plan, and one event each', async () => {
     const world = new MemoryWorld({ jitterMs: 50 })
     for (let index = 0; index < 20; index++) world.put(`file-${index}`, bytesOf(index, 10))
@@ -806,6 +833,21 @@ describe('of the connections', () => {
       1,
       'The server takes no further connection (connect: refused); going on with 1 connection.'
     ])
+  })
+
+  test.each([
+    { files: 1, size: 10, expected: 1 },
+    { files: 1, size: 8 * MIB, expected: 1 },
+    { files: 1, size: 8 * MIB + 1, expected: 2 },
+    { files: 3, size: 6 * MIB, expected: 3 },
+    { files: 64, size: 10, expected: 1 },
+    { files: 65, size: 10, expected: 2 }
+  ])('there are $expected for $files of $size bytes: more would not be worth a login', async given => {
+    const world = new MemoryWorld()
+    for (let index = 0; index < given.files; index++) world.put(`file-${index}`, bytesOf(index, given.size))
+    world.server.traits.latencyMs = 100
+    await world.run({ connections: 4 })
+    expect(world.server.sessions).toHaveLength(given.expected)
   })
 
   test('none is told when the first is refused as well', async () => {

@@ -1,0 +1,42 @@
+import { expect, test } from '@jest/globals'
+import { forEach } from '../../src/engine/for-each.js'
+import { MemoryClock } from '../support/memory-clock.js'
+
+const wait = (clock: MemoryClock, milliseconds: number) =>
+  new Promise<void>(resolve => clock.after(milliseconds, resolve))
+
+test.each([
+  { items: 10, atOnce: 3, most: 3 },
+  { items: 2, atOnce: 3, most: 2 },
+  { items: 0, atOnce: 3, most: 0 }
+])('works on $items items, $atOnce at once', async ({ items, atOnce, most }) => {
+  const clock = new MemoryClock()
+  const seen: number[] = []
+  const working = { now: 0, most: 0 }
+  const work = async (item: number) => {
+    seen.push(item)
+    working.most = Math.max(working.most, ++working.now)
+    await wait(clock, 10)
+    working.now--
+  }
+  const all = Array.from({ length: items }, (_, index) => index)
+  await clock.until(forEach(all, atOnce, work))
+  expect(seen).toEqual(all)
+  expect(working).toEqual({ now: 0, most })
+})
+
+test('begins nothing after a failure, and throws it when everything that was begun has ended', async () => {
+  const clock = new MemoryClock()
+  const begun: number[] = []
+  const ended: number[] = []
+  const work = async (item: number) => {
+    begun.push(item)
+    await wait(clock, 10 * item)
+    if (item === 2) throw new Error('two')
+    ended.push(item)
+  }
+  await expect(clock.until(forEach([1, 2, 5, 3, 4], 3, work))).rejects.toThrow('two')
+  // The third of the workers had taken 5 and the first one 3.
+  expect(begun).toEqual([1, 2, 5, 3])
+  expect(ended).toEqual([1, 3, 5])
+})
