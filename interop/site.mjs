@@ -83,9 +83,9 @@ export function expectRed({ main }) {
 }
 
 /** The server has stored the files of that directory, with the same bytes, and nothing else but what it may leave behind. */
-export async function expectStored(site, directory) {
+export async function expectStored(site, directory, left = /$^/) {
   const { debris = /$^/ } = site.server
-  const ignored = { test: name => debris.test(name) || STATE.test(name) }
+  const ignored = { test: name => debris.test(name) || left.test(name) || STATE.test(name) }
   await until(async () => difference(await site.stored(), directory, ignored))
 }
 
