@@ -24,21 +24,25 @@ const { version } = JSON.parse(readFileSync(join(here, '..', 'package.json'), 'u
 const { values: given } = parseArgs({
   options: {
     rounds: { type: 'string', default: '3' },
-    works: { type: 'string', default: works.map(({ id }) => id).join(',') },
+    works: { type: 'string' },
     clients: { type: 'string' },
     node: { type: 'string', default: process.execPath },
     save: { type: 'boolean', default: false }
   }
 })
 installPackages()
-const wanted = new Set(given.works.split(','))
+const rounds = Number(given.rounds)
+if (!(Number.isInteger(rounds) && rounds > 0)) refuse('rounds', 'a number from 1', given.rounds)
+const chosenWorks = chosen('works', given.works, works, ({ id }) => id)
+const peers = findPeers({ fastPut: fastPutBy(given.node, here) })
+const chosenPeers = chosen('clients', given.clients, peers, ({ name }) => name)
 const noDelay = whyNoDelay()
 if (noDelay !== undefined) {
   console.log(`The long lines are a relay in this process, not a packet path: ${noDelay}. Loss is left out.`)
 }
 
 const results = []
-for (const work of works.filter(({ id }) => wanted.has(id))) results.push(await run(work))
+for (const work of chosenWorks) results.push(await run(work))
 const report = {
   machine: `${cpus().length} × ${cpus()[0].model}, ${process.platform} ${release()}`,
   node: execFileSync(given.node, ['--version'], { encoding: 'utf8' }).trim(),
@@ -51,6 +55,21 @@ if (given.save) {
   writeFileSync(join(here, 'results.svg'), drawChart(results))
 }
 process.exitCode = results.some(({ clients }) => clients.some(({ wrong }) => wrong !== undefined)) ? 1 : 0
+
+/** Those of the options that are named, in their own order; all where none is. */
+function chosen(option, names, options, nameOf) {
+  if (names === undefined) return options
+  const wanted = names.split(',')
+  const known = options.map(nameOf)
+  const unknown = wanted.filter(name => !known.includes(name))
+  if (unknown.length > 0) refuse(option, `among ${known.join(',')}`, unknown.join(','))
+  return options.filter(option => wanted.includes(nameOf(option)))
+}
+
+function refuse(option, expected, found) {
+  console.error(`bench: --${option}: must be ${expected}; found ${found}`)
+  process.exit(2)
+}
 
 async function run(work) {
   const folder = mkdtempSync(join(tmpdir(), 'bench-'))
@@ -67,11 +86,8 @@ async function run(work) {
   const sshd = await startSshd(folder, { before: line.wrap, options: ['MaxStartups 100'] })
   const server = { ...sshd, ...(await line.reach(sshd.port)) }
   try {
-    const peers = findPeers({ fastPut: fastPutBy(given.node, here) })
-    const ours = { name: OURS, version: version, command: actionBy(given.node, work.inputs) }
-    const clients = [ours, ...peers].filter(
-      ({ name }) => given.clients === undefined || name === OURS || given.clients.split(',').includes(name)
-    )
+    const ours = { name: OURS, version, command: actionBy(given.node, work.inputs) }
+    const clients = [ours, ...chosenPeers]
     return { id: work.id, title: work.title, clients: await takeTurns(clients, { from, to, server }) }
   } finally {
     sshd.process.kill()
@@ -82,7 +98,7 @@ async function run(work) {
 
 async function takeTurns(clients, { from, to, server }) {
   const taken = clients.map(client => ({ ...client, seconds: [], peaksMib: [], wrong: undefined }))
-  for (let round = 0; round < Number(given.rounds); round++) {
+  for (let round = 0; round < rounds; round++) {
     for (const client of taken) {
       if (client.wrong !== undefined) continue
       const { seconds, peakMib, wrong } = await measure(client.command({ from, to, server }), {

@@ -59667,7 +59667,7 @@ exports.suggestSimilar = suggestSimilar;
 __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
 /* harmony import */ var _small_heap_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(139);
 /* harmony import */ var _esm_dirname_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9853);
-/* harmony import */ var _cli_main_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4229);
+/* harmony import */ var _cli_main_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(3559);
 
 
 
@@ -59678,7 +59678,7 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 4229:
+/***/ 3559:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -59828,29 +59828,118 @@ function totalsOf(results) {
 
 // EXTERNAL MODULE: ./node_modules/ssh2/lib/index.js
 var lib = __nccwpck_require__(5472);
+// EXTERNAL MODULE: external "node:crypto"
+var external_node_crypto_ = __nccwpck_require__(7598);
+;// CONCATENATED MODULE: ./lib/adapters/sftp/channel-data.js
+
+/** SSH_MSG_CHANNEL_DATA (RFC 4254, section 5.2). */
+const CHANNEL_DATA = 94;
+/** Padding length, message, channel, length of the data. */
+const HEAD = 1 + 1 + 4 + 4;
+/** RFC 4253, section 6. */
+const LEAST_PADDING = 4;
+const BLOCK = 16;
+/** Bytes from which it is faster to encipher a part where it lies than to copy it first. */
+const LONG = 4096;
+/**
+ * Sends the parts in one SSH packet; they can be used again when the call returns. With AES-GCM, and not during a key
+ * exchange, long ones are enciphered where they lie, which ssh2 copies first, into a buffer of that packet.
+ */
+function sendChannelData(protocol, channel, parts) {
+    const { _cipher: cipher, _kexinit: keyExchange, _debug: debug } = protocol;
+    if (!isGcm(cipher) || keyExchange !== undefined) {
+        protocol.channelData(channel, Buffer.concat(parts));
+        return;
+    }
+    const length = parts.reduce((sum, part) => sum + part.length, 0);
+    debug?.(`Outbound: Sending CHANNEL_DATA (r:${channel}, ${length})`);
+    const padding = randomPadding(HEAD + length);
+    const head = Buffer.allocUnsafe(HEAD);
+    head[0] = padding.length;
+    head[1] = CHANNEL_DATA;
+    head.writeUInt32BE(channel, 2);
+    head.writeUInt32BE(length, 6);
+    encipher(cipher, HEAD + length + padding.length, [head, ...parts, padding]);
+}
+function isGcm(cipher) {
+    return (cipher !== undefined &&
+        '_encSSLName' in cipher &&
+        '_encIV' in cipher &&
+        '_dead' in cipher &&
+        !cipher._dead);
+}
+/** The packet of RFC 5647, section 7. */
+function encipher(cipher, length, parts) {
+    const packetLength = Buffer.allocUnsafe(4);
+    packetLength.writeUInt32BE(length);
+    const gcm = (0,external_node_crypto_.createCipheriv)(cipher._encSSLName, cipher._encKey, cipher._encIV);
+    gcm.setAAD(packetLength);
+    const enciphered = joinShort(parts).map(part => gcm.update(part));
+    gcm.final();
+    for (const bytes of joinShort([packetLength, ...enciphered, gcm.getAuthTag()]))
+        cipher._onWrite(bytes);
+    // The invocation counter (section 7.1).
+    cipher._encIV.writeBigUInt64BE(BigInt.asUintN(64, cipher._encIV.readBigUInt64BE(4) + 1n), 4);
+    cipher.outSeqno = (cipher.outSeqno + 1) >>> 0;
+}
+/** The same bytes, with the short parts between long ones as one. */
+function joinShort(parts) {
+    const joined = [];
+    let short = [];
+    const join = () => {
+        if (short.length > 0)
+            joined.push(Buffer.concat(short));
+        short = [];
+    };
+    for (const part of parts) {
+        if (part.length < LONG)
+            short.push(part);
+        else {
+            join();
+            joined.push(part);
+        }
+    }
+    join();
+    return joined;
+}
+const random = Buffer.allocUnsafe(4096);
+let randomLeft = 0;
+/** Drawn for many packets at once: for each of them that takes as long as enciphering 16 KiB. */
+function randomPadding(unpadded) {
+    let length = BLOCK - (unpadded % BLOCK);
+    if (length < LEAST_PADDING)
+        length += BLOCK;
+    if (randomLeft < length) {
+        (0,external_node_crypto_.randomFillSync)(random);
+        randomLeft = random.length;
+    }
+    randomLeft -= length;
+    return random.subarray(randomLeft, randomLeft + length);
+}
+
 ;// CONCATENATED MODULE: ./lib/adapters/sftp/coalesce-requests.js
+
 /**
  * Sends all requests of one turn of the event loop in as few SSH packets as they fit in. ssh2 makes a packet for each,
  * and enciphering one takes longer than all else that a short request needs. SFTP is a stream of bytes: where a packet
- * ends means nothing (draft-ietf-secsh-filexfer-02, section 3). Does nothing where ssh2 looks different.
+ * ends means nothing (draft-ietf-secsh-filexfer-02, section 3). Returns what sends those that wait at once. Does nothing
+ * where ssh2 looks different.
  */
 function coalesceRequests(sftp) {
     const internals = sftp;
     const { _protocol: protocol, outgoing } = internals;
     if (protocol?.channelData === undefined || outgoing === undefined)
-        return;
-    const send = protocol.channelData.bind(protocol);
+        return undefined;
     let waiting = [];
     let length = 0;
     let channel = 0;
     const flush = () => {
-        const [first] = waiting;
-        if (first === undefined)
+        if (length === 0)
             return;
-        const bytes = waiting.length === 1 ? first : Buffer.concat(waiting, length);
+        const parts = waiting;
         waiting = [];
         length = 0;
-        send(channel, bytes);
+        sendChannelData(protocol, channel, parts);
     };
     const channelData = (to, bytes) => {
         channel = to;
@@ -59864,6 +59953,7 @@ function coalesceRequests(sftp) {
             flush();
     };
     internals._protocol = Object.create(protocol, { channelData: { value: channelData } });
+    return flush;
 }
 
 ;// CONCATENATED MODULE: ./lib/adapters/sftp/reason.js
@@ -60481,20 +60571,24 @@ function describeKeys({ keys }) {
     return `${keys.length === 1 ? 'key' : `${keys.length} keys`} ${[...named, ...(more > 0 ? [`${more} more`] : [])].join(', ')}`;
 }
 
-// EXTERNAL MODULE: external "node:crypto"
-var external_node_crypto_ = __nccwpck_require__(7598);
-;// CONCATENATED MODULE: ./lib/adapters/sftp/gcm-key.js
+;// CONCATENATED MODULE: ./lib/adapters/sftp/gcm-keys.js
 
 /**
- * Gives ssh2's AES-GCM cipher its key as a KeyObject. ssh2 makes a cipher for every packet, and from a Buffer Node 24
+ * Gives ssh2's AES-GCM ciphers their keys as KeyObjects. ssh2 makes a cipher for every packet, and from a Buffer Node 24
  * makes a key for each of them: 19 µs for a packet of 32 KiB instead of 9. Called after every key exchange; does nothing
  * where ssh2 has another cipher or looks different.
  */
-function useKeyObject(client) {
-    const cipher = client._protocol?._cipher;
-    if (cipher?._encSSLName?.endsWith('-gcm') !== true || !Buffer.isBuffer(cipher._encKey))
-        return;
-    cipher._encKey = (0,external_node_crypto_.createSecretKey)(cipher._encKey);
+function useKeyObjects(client) {
+    const { _cipher: cipher, _decipher: decipher } = client._protocol ?? {};
+    if (gcm_keys_isGcm(cipher?._encSSLName) && Buffer.isBuffer(cipher?._encKey)) {
+        cipher._encKey = (0,external_node_crypto_.createSecretKey)(cipher._encKey);
+    }
+    if (gcm_keys_isGcm(decipher?._decipherSSLName) && Buffer.isBuffer(decipher?._decipherKey)) {
+        decipher._decipherKey = (0,external_node_crypto_.createSecretKey)(decipher._decipherKey);
+    }
+}
+function gcm_keys_isGcm(cipher) {
+    return cipher?.endsWith('-gcm') === true;
 }
 
 ;// CONCATENATED MODULE: ./lib/adapters/sftp/save-round-trips.js
@@ -60640,7 +60734,7 @@ async function logIn(client, stream, hop, progress, settings, { onReached, onLog
     client.on('connect', () => (progress.stage = 'greeting'));
     client.once('connect', () => onReached?.());
     client.once('ready', () => onLoggedIn?.());
-    client.on('handshake', () => useKeyObject(client));
+    client.on('handshake', () => useKeyObjects(client));
     client.once('handshake', () => (progress.stage = 'logging-in'));
     client.connect({
         sock: stream,
@@ -61505,7 +61599,65 @@ class SftpSession {
     }
 }
 
+;// CONCATENATED MODULE: ./lib/adapters/sftp/spare-copies.js
+/** SSH_FXP_WRITE (draft-ietf-secsh-filexfer-02, section 6.4). */
+const spare_copies_WRITE = 6;
+/** Bytes from which sparing their copies pays; shorter writes share packets with what follows. */
+const spare_copies_LONG = 16 * 1024;
+/**
+ * Has long writes sent from where their bytes lie, if the server's window takes them at once; ssh2 copies them into a
+ * request first. `flush` sends what `coalesceRequests` holds: the bytes can be used again when the call returns. Does
+ * nothing where ssh2 looks different.
+ */
+function spareCopies(sftp, flush) {
+    const internals = sftp;
+    if (!isKnown(internals))
+        return;
+    const { outgoing } = internals;
+    const writeCopy = sftp.write.bind(sftp);
+    const write = (handle, buffer, from, length, position, done) => {
+        const id = (internals._writeReqid + 1) >>> 0;
+        const head = headOf(id, handle, position, length);
+        const fits = head.length + length <= outgoing.window && length <= internals._maxWriteLen;
+        if (length < spare_copies_LONG || !fits || outgoing.state !== 'open') {
+            writeCopy(handle, buffer, from, length, position, done);
+            return;
+        }
+        internals._writeReqid = id;
+        internals._requests[id] = { cb: done };
+        internals._debug?.(`SFTP: Outbound: Sent WRITE (id:${id})`);
+        outgoing.window -= head.length + length;
+        const send = (bytes) => internals._protocol.channelData(outgoing.id, bytes);
+        send(head);
+        const bytes = buffer.subarray(from, from + length);
+        const { packetSize } = outgoing;
+        let end = packetSize - head.length;
+        send(bytes.subarray(0, end));
+        for (; end < length; end += packetSize)
+            send(bytes.subarray(end, end + packetSize));
+        flush();
+    };
+    sftp.write = write;
+}
+function isKnown(internals) {
+    const { _protocol, outgoing, _requests, _writeReqid, _maxWriteLen } = internals;
+    return [_protocol, outgoing, _requests, _writeReqid, _maxWriteLen].every(value => value !== undefined);
+}
+/** The request up to its bytes. */
+function headOf(id, handle, position, length) {
+    const head = Buffer.allocUnsafe(4 + 1 + 4 + 4 + handle.length + 8 + 4);
+    let at = head.writeUInt32BE(head.length - 4 + length);
+    at = head.writeUInt8(spare_copies_WRITE, at);
+    at = head.writeUInt32BE(id, at);
+    at = head.writeUInt32BE(handle.length, at);
+    at += handle.copy(head, at);
+    at = head.writeBigUInt64BE(BigInt(position), at);
+    head.writeUInt32BE(length, at);
+    return head;
+}
+
 ;// CONCATENATED MODULE: ./lib/adapters/sftp/connect.js
+
 
 
 
@@ -61573,7 +61725,9 @@ async function openSftp(opening, turn) {
     refuseTinyPackets(client);
     progress.stage = 'opening';
     const sftp = await startSftp(client, progress.place);
-    coalesceRequests(sftp);
+    const flush = coalesceRequests(sftp);
+    if (flush !== undefined)
+        spareCopies(sftp, flush);
     return { client, sftp };
 }
 /** Logs in to the jump host and connects to the server from there; that says how far it has come, too. */

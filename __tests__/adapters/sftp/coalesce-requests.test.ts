@@ -3,8 +3,8 @@ import { randomBytes } from 'node:crypto'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Client, type SFTPWrapper } from 'ssh2'
 import { coalesceRequests } from '../../../src/adapters/sftp/coalesce-requests.js'
+import { openSsh2Session, type Ssh2Session } from '../../support/ssh2-session.js'
 import { describeWithSshd, startSshd, type Sshd } from '../../support/sshd.js'
 
 const KIB = 1024
@@ -12,9 +12,7 @@ const KIB = 1024
 describeWithSshd('requests of one turn', () => {
   let sshd: Sshd
   let directory: string
-  let client: Client
-  let sftp: SFTPWrapper
-  let packets: number[]
+  let session: Ssh2Session
 
   beforeAll(async () => {
     sshd = await startSshd()
@@ -23,58 +21,36 @@ describeWithSshd('requests of one turn', () => {
 
   beforeEach(async () => {
     directory = await mkdtemp(join(tmpdir(), 'coalesce-requests-'))
-    packets = []
-    client = new Client()
-    const { host, port, username, privateKey } = sshd
-    const debug = (line: string) => {
-      const [, length] = /Sending CHANNEL_DATA \(r:\d+, (\d+)\)/.exec(line) ?? []
-      if (length !== undefined) packets.push(Number(length))
-    }
-    client.connect({ host, port, username, privateKey, debug })
-    await new Promise<void>((resolve, reject) => client.on('ready', resolve).on('error', reject))
-    sftp = await new Promise<SFTPWrapper>((resolve, reject) => {
-      client.sftp((error, opened) => (error ? reject(error) : resolve(opened)))
-    })
-    coalesceRequests(sftp)
-    packets.length = 0
+    session = await openSsh2Session(sshd)
+    coalesceRequests(session.sftp)
   })
   afterEach(async () => {
-    client.end()
+    session.client.end()
     await rm(directory, { recursive: true, force: true })
   })
 
-  function open(name: string): Promise<Buffer> {
-    return new Promise((resolve, reject) => {
-      sftp.open(join(directory, name), 'w', (error, handle) => (error ? reject(error) : resolve(handle)))
-    })
-  }
-
-  function write(handle: Buffer, bytes: Buffer, offset: number): Promise<void> {
-    return new Promise((resolve, reject) => {
-      sftp.write(handle, bytes, 0, bytes.length, offset, error => (error ? reject(error) : resolve()))
-    })
-  }
-
   test('share a packet, and each gets its answer', async () => {
-    const handles = await Promise.all(Array.from({ length: 50 }, (_, index) => open(String(index))))
-    expect(packets).toHaveLength(1)
+    const names = Array.from({ length: 50 }, (_, index) => join(directory, String(index)))
+    const handles = await Promise.all(names.map(name => session.open(name)))
+    expect(session.packets).toHaveLength(1)
     expect(new Set(handles.map(handle => handle.toString('hex'))).size).toBe(50)
   })
 
   test('wait for nothing: another turn has a packet of its own', async () => {
-    await open('one')
-    await open('two')
-    expect(packets).toHaveLength(2)
+    await session.open(join(directory, 'one'))
+    await session.open(join(directory, 'two'))
+    expect(session.packets).toHaveLength(2)
   })
 
   test('keep their order and their bytes where they need several packets, filled to the last byte or not', async () => {
     const lengths = [1, 20 * KIB, 32 * KIB, 255 * KIB, 5, 32 * KIB - 29, 100]
     const bytes = randomBytes(lengths.reduce((sum, length) => sum + length, 0))
-    const handle = await open('file')
+    const { packets } = session
+    const handle = await session.open(join(directory, 'file'))
     packets.length = 0
     let offset = 0
     const answers = lengths.map(length => {
-      const answer = write(handle, bytes.subarray(offset, offset + length), offset)
+      const answer = session.write(handle, bytes.subarray(offset, offset + length), offset)
       offset += length
       return answer
     })

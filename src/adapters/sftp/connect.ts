@@ -11,6 +11,7 @@ import { logIn, type LoginSettings } from './log-in.js'
 import { openSocket } from './open-socket.js'
 import type { SshError } from './reason.js'
 import { SftpSession } from './session.js'
+import { spareCopies } from './spare-copies.js'
 
 export interface ServerSettings extends Hop, LoginSettings {
   /** The SSH server through which this one is reached. */
@@ -88,7 +89,8 @@ async function openSftp(opening: Opening, turn: LoginTurn): Promise<{ client: Cl
   refuseTinyPackets(client)
   progress.stage = 'opening'
   const sftp = await startSftp(client, progress.place)
-  coalesceRequests(sftp)
+  const flush = coalesceRequests(sftp)
+  if (flush !== undefined) spareCopies(sftp, flush)
   return { client, sftp }
 }
 

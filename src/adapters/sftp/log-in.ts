@@ -5,7 +5,7 @@ import type { LoginTurn } from '../../engine/ports.js'
 import { offeredAlgorithms } from './algorithms.js'
 import { Authentication } from './authentication.js'
 import { connectionError } from './connection-errors.js'
-import { useKeyObject } from './gcm-key.js'
+import { useKeyObjects } from './gcm-keys.js'
 import type { Hop, Progress } from './hop.js'
 import type { SshError } from './reason.js'
 import { saveRoundTrips } from './save-round-trips.js'
@@ -66,7 +66,7 @@ export async function logIn(
   client.on('connect', () => (progress.stage = 'greeting'))
   client.once('connect', () => onReached?.())
   client.once('ready', () => onLoggedIn?.())
-  client.on('handshake', () => useKeyObject(client))
+  client.on('handshake', () => useKeyObjects(client))
   client.once('handshake', () => (progress.stage = 'logging-in'))
   client.connect({
     sock: stream,
