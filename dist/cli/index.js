@@ -59667,7 +59667,7 @@ exports.suggestSimilar = suggestSimilar;
 __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
 /* harmony import */ var _small_heap_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(139);
 /* harmony import */ var _esm_dirname_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9853);
-/* harmony import */ var _cli_main_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(3559);
+/* harmony import */ var _cli_main_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6914);
 
 
 
@@ -59678,7 +59678,7 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 3559:
+/***/ 6914:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -61794,6 +61794,87 @@ async function within({ settings, progress }, signal, work) {
     }
     finally {
         cleanUp();
+    }
+}
+
+;// CONCATENATED MODULE: ./lib/engine/abortable.js
+/** Settles as the work does, or rejects with the signal's reason when that comes first; the work itself goes on. */
+async function abortable(work, signal) {
+    // Also when it ends at once: what is given up may fail later, and nobody else waits for it.
+    work.catch(() => undefined);
+    signal.throwIfAborted();
+    let stop = () => undefined;
+    const aborted = new Promise((_resolve, reject) => {
+        stop = () => reject(signal.reason);
+        signal.addEventListener('abort', stop);
+    });
+    try {
+        return await Promise.race([work, aborted]);
+    }
+    finally {
+        signal.removeEventListener('abort', stop);
+    }
+}
+
+;// CONCATENATED MODULE: ./lib/adapters/sftp/early-session.js
+
+/** The first session of a run, opened before it is asked for: meanwhile the files are searched. */
+class EarlySession {
+    open;
+    ending = new AbortController();
+    /** `undefined` once somebody has it. */
+    opening;
+    ended = false;
+    isReached = false;
+    isLoggedIn = false;
+    turn = {};
+    /** The signal gives up the opening. */
+    constructor(open, signal) {
+        this.open = open;
+        const onReached = () => {
+            this.isReached = true;
+            this.turn.onReached?.();
+        };
+        const onLoggedIn = () => {
+            this.isLoggedIn = true;
+            this.turn.onLoggedIn?.();
+        };
+        this.opening = open(AbortSignal.any([signal, this.ending.signal]), { onReached, onLoggedIn });
+        this.opening
+            .then(remote => remote.ended)
+            .then(() => (this.ended = true), () => undefined);
+    }
+    /**
+     * The first who asks gets it, or hears why it could not be opened. Others get sessions of their own, and so does who
+     * asks when it has ended.
+     */
+    connect = async (signal, turn = {}) => {
+        const { opening } = this;
+        this.opening = undefined;
+        if (opening === undefined || this.ended)
+            return this.open(signal, turn);
+        this.turn = turn;
+        if (this.isReached)
+            turn.onReached?.();
+        if (this.isLoggedIn)
+            turn.onLoggedIn?.();
+        const giveUp = () => this.ending.abort(signal.reason);
+        signal.addEventListener('abort', giveUp);
+        try {
+            return await abortable(opening, signal);
+        }
+        finally {
+            signal.removeEventListener('abort', giveUp);
+        }
+    };
+    /** Nobody will ask for it any more. */
+    close() {
+        const { opening } = this;
+        this.opening = undefined;
+        if (opening === undefined)
+            return;
+        this.ending.abort(new Error('nobody asked for the session'));
+        opening.then(remote => remote.close(), () => undefined);
     }
 }
 
@@ -70741,25 +70822,6 @@ function last({ offset, length }, most) {
 function prove_clip(offset, length, fileSize) {
     const from = Math.max(0, offset);
     return { offset: from, length: Math.min(offset + length, fileSize) - from };
-}
-
-;// CONCATENATED MODULE: ./lib/engine/abortable.js
-/** Settles as the work does, or rejects with the signal's reason when that comes first; the work itself goes on. */
-async function abortable(work, signal) {
-    // Also when it ends at once: what is given up may fail later, and nobody else waits for it.
-    work.catch(() => undefined);
-    signal.throwIfAborted();
-    let stop = () => undefined;
-    const aborted = new Promise((_resolve, reject) => {
-        stop = () => reject(signal.reason);
-        signal.addEventListener('abort', stop);
-    });
-    try {
-        return await Promise.race([work, aborted]);
-    }
-    finally {
-        signal.removeEventListener('abort', stop);
-    }
 }
 
 ;// CONCATENATED MODULE: ./lib/engine/verify.js
@@ -83388,6 +83450,7 @@ function keepsNothing() {
 
 
 
+
 const NOTHING = { report: { results: [], elapsedMs: 0 }, error: undefined, keepsState: false };
 /** The command: reads the flags, uploads, reports, and gives the exit code. */
 async function main(argv) {
@@ -83451,30 +83514,41 @@ async function run(asked, log, signal) {
         log.close();
     }
 }
-async function uploadAsAsked(settings, { stateDirectory, paths }, log, signal) {
+async function uploadAsAsked(settings, asked, log, signal) {
     const login = await readLogin(settings);
-    const warn = (text) => log.emit({ type: 'warning', text });
     for (const text of risksOf(settings.server))
-        warn(text);
-    const plan = await planFiles({ settings, workspace: process.cwd(), log });
-    if (plan.files.length === 0)
-        return NOTHING;
+        log.emit({ type: 'warning', text });
+    const early = new EarlySession((stop, turn) => connect(login.connection, stop, turn), signal);
+    try {
+        const plan = await planFiles({ settings, workspace: process.cwd(), log });
+        if (plan.files.length === 0)
+            return NOTHING;
+        return await uploadPlan(plan, {
+            settings,
+            secret: login.secret,
+            asked,
+            connect: early.connect,
+            log,
+            signal
+        });
+    }
+    finally {
+        early.close();
+    }
+}
+async function uploadPlan(plan, upload) {
+    const { settings, secret, asked, log } = upload;
+    const { stateDirectory, paths } = asked;
     const machine = { environment: process.env, platform: process.platform, home: (0,external_node_os_namespaceObject.homedir)() };
     const place = {
         cache: stateDirectory ?? cacheDirectory(machine),
         own: privateDirectory(machine),
         paths
     };
-    const { state, isKept, close } = await openState(settings, login.secret, place, warn);
+    const warn = (text) => log.emit({ type: 'warning', text });
+    const { state, isKept, close } = await openState(settings, secret, place, warn);
     try {
-        const report = await uploadFiles(plan, {
-            settings,
-            connect: (stop, turn) => connect(login.connection, stop, turn),
-            state,
-            temp: (0,external_node_os_namespaceObject.tmpdir)(),
-            log,
-            signal
-        });
+        const report = await uploadFiles(plan, { ...upload, state, temp: (0,external_node_os_namespaceObject.tmpdir)() });
         return { report, error: failureOf(report), keepsState: isKept(), isDryRun: settings.isDryRun };
     }
     finally {

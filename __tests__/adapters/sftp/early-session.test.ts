@@ -1,0 +1,113 @@
+import { beforeEach, describe, expect, test } from '@jest/globals'
+import { EarlySession } from '../../../src/adapters/sftp/early-session.js'
+import type { Connect, LoginTurn, Remote } from '../../../src/engine/ports.js'
+import { MemoryClock } from '../../support/memory-clock.js'
+import { MemoryServer } from '../../support/memory-server.js'
+
+const never = new AbortController().signal
+
+describe('an early session', () => {
+  let clock: MemoryClock
+  let server: MemoryServer
+  const open = (): EarlySession => new EarlySession(server.connect, never)
+  const ask = (early: EarlySession): Promise<Remote> => clock.until(early.connect(never))
+
+  /** More than enough to connect. */
+  const pass = () => clock.until(clock.sleep(1000, never))
+
+  beforeEach(() => {
+    clock = new MemoryClock()
+    server = new MemoryServer(clock)
+  })
+
+  test('is opened before it is asked for, and is for the first who asks', async () => {
+    const early = open()
+    await pass()
+    expect(server.sessions).toHaveLength(1)
+    const first = await ask(early)
+    expect(server.living).toEqual([first])
+    expect(await ask(early)).not.toBe(first)
+    expect(server.sessions).toHaveLength(2)
+  })
+
+  test('that has ended meanwhile is nothing for anybody', async () => {
+    const early = open()
+    await pass()
+    const [lost] = server.living
+    server.cutAll()
+    await lost?.ended
+    await pass()
+    const remote = await ask(early)
+    expect(remote).not.toBe(lost)
+    expect(server.living).toEqual([remote])
+  })
+
+  test('that cannot be opened says so to the first who asks; the next one tries again', async () => {
+    server.faults.push({ on: 'connect', then: 'login' })
+    const early = open()
+    await expect(ask(early)).rejects.toMatchObject({ code: 'login' })
+    const remote = await ask(early)
+    expect(server.living).toEqual([remote])
+  })
+
+  test('that nobody asks for is closed, and nobody hears of one that cannot be opened', async () => {
+    open().close()
+    server.faults.push({ on: 'connect', then: 'login' })
+    open().close()
+    await pass()
+    expect(server.living).toEqual([])
+  })
+
+  test('is not closed once somebody has it', async () => {
+    const early = open()
+    const remote = await ask(early)
+    early.close()
+    await pass()
+    expect(server.living).toEqual([remote])
+  })
+
+  describe('that is still being opened', () => {
+    let opening: { signal: AbortSignal; turn: LoginTurn | undefined }
+    const opened = () => new Promise<Remote>(() => undefined)
+    const connect: Connect = (signal, turn) => {
+      opening = { signal, turn }
+      return opened()
+    }
+
+    test('tells who asked how far it is, and what it did before', () => {
+      const told: string[] = []
+      const turn = { onReached: () => told.push('reached'), onLoggedIn: () => told.push('logged in') }
+      const early = new EarlySession(connect, never)
+      opening.turn?.onReached?.()
+      void early.connect(never, turn)
+      expect(told).toEqual(['reached'])
+      opening.turn?.onLoggedIn?.()
+      expect(told).toEqual(['reached', 'logged in'])
+
+      const late = new EarlySession(connect, never)
+      opening.turn?.onReached?.()
+      opening.turn?.onLoggedIn?.()
+      void late.connect(never, turn)
+      expect(told).toEqual(['reached', 'logged in', 'reached', 'logged in'])
+    })
+
+    test.each(['who opened it', 'who asked for it'])('is given up by %s', async who => {
+      const stop = new AbortController()
+      const isOpener = who === 'who opened it'
+      const early = new EarlySession(connect, isOpener ? stop.signal : never)
+      const asked = Promise.allSettled([early.connect(isOpener ? never : stop.signal)])
+      const { signal } = opening
+      expect(signal.aborted).toBe(false)
+      stop.abort(new Error('stopped'))
+      expect(signal.aborted).toBe(true)
+      expect(signal.reason).toMatchObject({ message: 'stopped' })
+      if (!isOpener)
+        expect(await asked).toMatchObject([{ status: 'rejected', reason: { message: 'stopped' } }])
+    })
+
+    test('is given up when nobody will ask for it', () => {
+      new EarlySession(connect, never).close()
+      expect(opening.signal.aborted).toBe(true)
+    })
+  })
+})

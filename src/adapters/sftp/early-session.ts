@@ -1,0 +1,67 @@
+import { abortable } from '../../engine/abortable.js'
+import type { Connect, LoginTurn, Remote } from '../../engine/ports.js'
+
+/** The first session of a run, opened before it is asked for: meanwhile the files are searched. */
+export class EarlySession {
+  private readonly ending = new AbortController()
+  /** `undefined` once somebody has it. */
+  private opening: Promise<Remote> | undefined
+  private ended = false
+  private isReached = false
+  private isLoggedIn = false
+  private turn: LoginTurn = {}
+
+  /** The signal gives up the opening. */
+  constructor(
+    private readonly open: Connect,
+    signal: AbortSignal
+  ) {
+    const onReached = () => {
+      this.isReached = true
+      this.turn.onReached?.()
+    }
+    const onLoggedIn = () => {
+      this.isLoggedIn = true
+      this.turn.onLoggedIn?.()
+    }
+    this.opening = open(AbortSignal.any([signal, this.ending.signal]), { onReached, onLoggedIn })
+    this.opening
+      .then(remote => remote.ended)
+      .then(
+        () => (this.ended = true),
+        () => undefined
+      )
+  }
+
+  /**
+   * The first who asks gets it, or hears why it could not be opened. Others get sessions of their own, and so does who
+   * asks when it has ended.
+   */
+  readonly connect: Connect = async (signal, turn = {}) => {
+    const { opening } = this
+    this.opening = undefined
+    if (opening === undefined || this.ended) return this.open(signal, turn)
+    this.turn = turn
+    if (this.isReached) turn.onReached?.()
+    if (this.isLoggedIn) turn.onLoggedIn?.()
+    const giveUp = () => this.ending.abort(signal.reason)
+    signal.addEventListener('abort', giveUp)
+    try {
+      return await abortable(opening, signal)
+    } finally {
+      signal.removeEventListener('abort', giveUp)
+    }
+  }
+
+  /** Nobody will ask for it any more. */
+  close(): void {
+    const { opening } = this
+    this.opening = undefined
+    if (opening === undefined) return
+    this.ending.abort(new Error('nobody asked for the session'))
+    opening.then(
+      remote => remote.close(),
+      () => undefined
+    )
+  }
+}
