@@ -25,6 +25,23 @@ test.each([
   expect(working).toEqual({ now: 0, most })
 })
 
+test('works on as many at once as it is told then', async () => {
+  const clock = new MemoryClock()
+  let most = 4
+  const working: number[] = []
+  let now = 0
+  const work = async (item: number) => {
+    working.push(++now)
+    await wait(clock, 10)
+    if (item === 3) most = 1
+    if (item === 6) most = 3
+    now--
+  }
+  const all = Array.from({ length: 10 }, (_, index) => index)
+  await clock.until(forEach(all, () => most, work))
+  expect(working).toEqual([1, 2, 3, 4, 1, 1, 1, 1, 2, 3])
+})
+
 test('begins nothing after a failure, and throws it when everything that was begun has ended', async () => {
   const clock = new MemoryClock()
   const begun: number[] = []

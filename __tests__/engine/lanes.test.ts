@@ -188,20 +188,41 @@ describe('files', () => {
   })
 
   test.each([
-    { maxOpenFiles: 5, most: 5 },
-    { maxOpenFiles: Infinity, most: 512 }
-  ])('wait for room: $most at once over a lane that may have $maxOpenFiles open', async given => {
-    const { clock, lanes, wait } = open({ connections: 1, maxOpenFiles: given.maxOpenFiles })
+    { latencyMs: 50, maxOpenFiles: 5, most: 5 },
+    { latencyMs: 50, maxOpenFiles: Infinity, most: 512 },
+    { latencyMs: 5, maxOpenFiles: Infinity, most: 200 },
+    { latencyMs: 0, maxOpenFiles: Infinity, most: 64 }
+  ])(
+    'wait for room: $most at once over a lane of $latencyMs ms that may have $maxOpenFiles open',
+    async given => {
+      const { latencyMs, maxOpenFiles } = given
+      const { clock, lanes, wait } = open({ connections: 1, maxOpenFiles, latencyMs })
+      const working = { now: 0, most: 0 }
+      const files = Array.from({ length: given.most + 20 }, () =>
+        lanes.use(async () => {
+          working.most = Math.max(working.most, ++working.now)
+          await wait(10)
+          working.now--
+        })
+      )
+      await clock.until(Promise.all(files))
+      expect(working).toEqual({ now: 0, most: given.most })
+    }
+  )
+
+  test('find more room as soon as the first one tells that the server is slow', async () => {
+    const { clock, lanes, wait } = open({ connections: 1, latencyMs: 0 })
     const working = { now: 0, most: 0 }
-    const files = Array.from({ length: given.most + 20 }, () =>
+    const files = Array.from({ length: 400 }, () =>
       lanes.use(async () => {
         working.most = Math.max(working.most, ++working.now)
-        await wait(10)
+        await wait(300)
+        lanes.pace.noteFile(300)
         working.now--
       })
     )
     await clock.until(Promise.all(files))
-    expect(working).toEqual({ now: 0, most: given.most })
+    expect(working).toEqual({ now: 0, most: 300 })
   })
 
   test('make room when they fail', async () => {

@@ -455,6 +455,10 @@ export class MemorySession implements Remote {
     return this.server.traits.maxOpenFiles
   }
 
+  get roundTripMs(): number {
+    return this.server.traits.latencyMs
+  }
+
   get canReplace(): boolean {
     return this.server.traits.canReplace
   }

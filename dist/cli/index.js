@@ -4413,7 +4413,7 @@ module.exports = MuteStream
 
 
 
-var buffer = __nccwpck_require__(181)
+var buffer = __nccwpck_require__(2562)
 var Buffer = buffer.Buffer
 
 var safer = {}
@@ -22268,7 +22268,7 @@ module.exports = {
 
 
 
-const { kMaxLength } = __nccwpck_require__(181);
+const { kMaxLength } = __nccwpck_require__(2562);
 const {
   createInflate,
   constants: {
@@ -55107,7 +55107,7 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("assert");
 
 /***/ }),
 
-/***/ 181:
+/***/ 2562:
 /***/ ((module) => {
 
 module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("buffer");
@@ -59667,7 +59667,7 @@ exports.suggestSimilar = suggestSimilar;
 __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
 /* harmony import */ var _small_heap_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(139);
 /* harmony import */ var _esm_dirname_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9853);
-/* harmony import */ var _cli_main_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6914);
+/* harmony import */ var _cli_main_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(181);
 
 
 
@@ -59678,7 +59678,7 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 6914:
+/***/ 181:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -60837,25 +60837,36 @@ async function drain(asked) {
 }
 
 ;// CONCATENATED MODULE: ./lib/engine/for-each.js
-
-/** Works on up to `atOnce` items at the same time; after a failure nothing new is begun, and it throws when all ended. */
+/**
+ * Works on up to `atOnce` items at the same time, at least one; a function tells how many that are now. After a failure
+ * nothing new is begun, and it throws when all ended.
+ */
 async function forEach(items, atOnce, work) {
+    const most = typeof atOnce === 'number' ? () => atOnce : atOnce;
     const left = items.values();
-    let failed = false;
-    const worker = async () => {
-        for (const item of left) {
-            if (failed)
-                return;
-            try {
-                await work(item);
+    let working = 0;
+    let failure;
+    await new Promise(resolve => {
+        const begin = () => {
+            while (failure === undefined && working < most()) {
+                const { value, done } = left.next();
+                if (done === true)
+                    break;
+                working++;
+                void work(value)
+                    .catch((error) => (failure ??= { error }))
+                    .then(() => {
+                    working--;
+                    begin();
+                });
             }
-            catch (error) {
-                failed = true;
-                throw error;
-            }
-        }
-    };
-    await drain(Array.from({ length: Math.min(atOnce, items.length) }, worker));
+            if (working === 0)
+                resolve();
+        };
+        begin();
+    });
+    if (failure !== undefined)
+        throw failure.error;
 }
 
 ;// CONCATENATED MODULE: ./lib/adapters/sftp/capabilities.js
@@ -61300,6 +61311,8 @@ class Requests {
     stallTimeoutMs;
     onStall;
     asked = new Set();
+    /** Milliseconds that an answer took at least; `undefined` until there is one. */
+    fastestMs;
     endedWith;
     quietSince = 0;
     watch;
@@ -61320,13 +61333,16 @@ class Requests {
                 return;
             }
             const asked = { reject, slow };
+            const askedMs = performance.now();
             if (this.asked.size === 0)
-                this.quietSince = performance.now();
+                this.quietSince = askedMs;
             this.asked.add(asked);
             const settle = (how) => {
                 if (!this.asked.delete(asked))
                     return;
-                this.quietSince = performance.now();
+                const nowMs = performance.now();
+                this.quietSince = nowMs;
+                this.fastestMs = Math.min(this.fastestMs ?? Infinity, nowMs - askedMs);
                 how();
             };
             try {
@@ -61396,6 +61412,7 @@ const COPIES_IN_FLIGHT = 16;
 class SftpSession {
     client;
     sftp;
+    openingRoundTripMs;
     reset;
     ended;
     stallTimeoutMs;
@@ -61404,10 +61421,13 @@ class SftpSession {
     hasEnded = false;
     settleEnded = () => undefined;
     constructor(client, sftp, { host, port, chunkSize, stallTimeoutMs }, 
+    /** Milliseconds that an answer took while it was opened. */
+    openingRoundTripMs, 
     /** Ends the connection without delivering what it still holds. */
     reset) {
         this.client = client;
         this.sftp = sftp;
+        this.openingRoundTripMs = openingRoundTripMs;
         this.reset = reset;
         this.capabilities = new Capabilities(sftp, chunkSize);
         this.stallTimeoutMs = stallTimeoutMs;
@@ -61442,6 +61462,9 @@ class SftpSession {
     }
     get maxOpenFiles() {
         return this.capabilities.maxOpenFiles;
+    }
+    get roundTripMs() {
+        return this.requests.fastestMs ?? this.openingRoundTripMs;
     }
     get canReplace() {
         return this.capabilities.posixRename;
@@ -61684,7 +61707,8 @@ async function connect(settings, signal, turn = {}) {
         settings,
         progress: { place, stage: 'reaching', foreign: undefined },
         clients: [],
-        sockets: []
+        sockets: [],
+        roundTripMs: 0
     };
     try {
         const { client, sftp } = await within(opening, signal, openSftp(opening, turn));
@@ -61693,7 +61717,7 @@ async function connect(settings, signal, turn = {}) {
                 if (!socket.destroyed)
                     socket.resetAndDestroy();
         };
-        const session = new SftpSession(client, sftp, settings, reset);
+        const session = new SftpSession(client, sftp, settings, opening.roundTripMs, reset);
         // ssh2 only asks for an end; the process waits for no answer to it, which on a dark line nobody gives.
         void session.ended.then(() => {
             for (const socket of opening.sockets) {
@@ -61740,13 +61764,19 @@ async function openJump(opening, jump, { onReached, mayLogIn }) {
     // The keepalives of the connection inside keep this one alive.
     const jumpSettings = { ...settings, keepaliveIntervalMs: 0 };
     await logIn(client, socket, jump, progress, jumpSettings, { onReached, mayLogIn });
+    const askedMs = performance.now();
     const channel = await forward(client, place, settings);
+    opening.roundTripMs = performance.now() - askedMs;
     progress.stage = 'reaching';
     return new JumpStream(channel, client, socket, `jump host ${jump.host} port ${jump.port}`);
 }
-function openTcp({ sockets }, host, port) {
+function openTcp(opening, host, port) {
     const socket = openSocket(host, port);
-    sockets.push(socket);
+    opening.sockets.push(socket);
+    let begunMs = 0;
+    // Of several addresses the last one that was tried.
+    socket.on('connectionAttempt', () => (begunMs = performance.now()));
+    socket.once('connect', () => (opening.roundTripMs = performance.now() - begunMs));
     return socket;
 }
 function forward(client, place, { host, port }) {
@@ -79260,6 +79290,9 @@ class CountedRemote {
     get maxOpenFiles() {
         return Math.min(this.remote.maxOpenFiles, this.handles.mostFiles);
     }
+    get roundTripMs() {
+        return this.remote.roundTripMs;
+    }
     get canReplace() {
         return this.remote.canReplace;
     }
@@ -79442,7 +79475,47 @@ class Lane {
     }
 }
 
+;// CONCATENATED MODULE: ./lib/engine/pace.js
+/** Files that are on their way at once at least. */
+const LEAST = 64;
+/** For each millisecond of the round trip: some five times what a processor gets through in it, as a file takes several. */
+const PER_ROUND_TRIP_MS = 40;
+/** For each millisecond that a file takes on a server that works slowly: less than a processor gets through in it. */
+const PER_FILE_MS = 1;
+/**
+ * How many files are on their way at once: as many as keep the processor busy while answers are waited for. More would
+ * wait for the processor, and meanwhile take memory and V8's time: docs/decisions/small-files.md.
+ */
+class Pace {
+    onGrowth;
+    lines = [];
+    fastestMs = 0;
+    constructor(onGrowth) {
+        this.onGrowth = onGrowth;
+    }
+    /** Without limit until there is a line: what is read meanwhile need not be read later. */
+    get mostFiles() {
+        let roundTripMs = Infinity;
+        for (const line of this.lines)
+            roundTripMs = Math.min(roundTripMs, line.roundTripMs);
+        return Math.max(LEAST, PER_ROUND_TRIP_MS * roundTripMs, PER_FILE_MS * this.fastestMs);
+    }
+    noteLine(line) {
+        this.lines.push(line);
+    }
+    /** A file took so long from its first request to its last answer. */
+    noteFile(milliseconds) {
+        const isFirst = this.fastestMs === 0;
+        if (!isFirst && milliseconds >= this.fastestMs)
+            return;
+        this.fastestMs = milliseconds;
+        if (isFirst)
+            this.onGrowth();
+    }
+}
+
 ;// CONCATENATED MODULE: ./lib/engine/lanes.js
+
 
 
 
@@ -79468,6 +79541,7 @@ class Lanes {
     lost = 0;
     waiting = [];
     handles = new OpenHandles();
+    pace = new Pace(() => this.wakeAll());
     /** On their way over any lane. */
     files = 0;
     /** Handles that were open when one was refused because of their number. */
@@ -79550,7 +79624,8 @@ class Lanes {
         for (;;) {
             const lane = this.opening ? undefined : this.least();
             const most = Math.min(FILES_PER_LANE, lane?.remote.maxOpenFiles ?? 0);
-            if (lane !== undefined && lane.files < most && this.files < this.handles.mostFiles) {
+            const mostOfAll = Math.min(this.handles.mostFiles, this.pace.mostFiles);
+            if (lane !== undefined && lane.files < most && this.files < mostOfAll) {
                 lane.files++;
                 this.files++;
                 return lane;
@@ -79594,6 +79669,7 @@ class Lanes {
         }
         const lane = new Lane(remote);
         this.live.add(lane);
+        this.pace.noteLine(remote);
         this.opening = false;
         this.wakeAll();
         void remote.ended.then(error => this.leave(lane, error));
@@ -80679,7 +80755,14 @@ async function uploadFile(progress, attempt) {
     try {
         // Before a lane is taken: the first may still be connecting.
         const identity = await proveLocally({ progress, source, attempt });
-        return await attempt.lanes.use(lane => uploadOver({ progress, source, lane, attempt }, identity));
+        return await attempt.lanes.use(async (lane) => {
+            const { world, lanes } = attempt;
+            const begunMs = world.clock.now();
+            const outcome = await uploadOver({ progress, source, lane, attempt }, identity);
+            if (outcome !== 'skipped')
+                lanes.pace.noteFile(world.clock.now() - begunMs);
+            return outcome;
+        });
     }
     finally {
         await source.close();
@@ -81182,7 +81265,8 @@ async function uploadAndPublish(run, pending, attempt) {
         });
     };
     const small = missing.filter(file => !isLarge(file));
-    const smallAtOnce = small.length > 2 * SMALL_AT_ONCE.few ? SMALL_AT_ONCE.many : SMALL_AT_ONCE.few;
+    const most = small.length > 2 * SMALL_AT_ONCE.few ? SMALL_AT_ONCE.many : SMALL_AT_ONCE.few;
+    const smallAtOnce = () => Math.min(most, attempt.lanes.pace.mostFiles);
     await drain([forEach(missing.filter(isLarge), LARGE_AT_ONCE, upload), forEach(small, smallAtOnce, upload)]);
     if (isTogether)
         await publishTogether(run, pending, attempt);
@@ -82898,7 +82982,7 @@ class Bar {
             forceRedraw: true
         });
         this.bars = bars;
-        const pace = new Pace(progress, this.now);
+        const pace = new bar_Pace(progress, this.now);
         const bar = bars.create(progress.totalBytes, progress.doneBytes, { text: pace.text() });
         const timer = setInterval(() => bar.update(progress.doneBytes, { text: pace.text() }), UPDATE_MS);
         const stop = () => {
@@ -82922,7 +83006,7 @@ class Bar {
     }
 }
 /** `42%, 110 MiB of 256 MiB, 12 MiB/s, 12 s left`, from one call to the next. */
-class Pace {
+class bar_Pace {
     progress;
     now;
     samples = [];

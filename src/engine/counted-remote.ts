@@ -32,6 +32,10 @@ export class CountedRemote implements Remote {
     return Math.min(this.remote.maxOpenFiles, this.handles.mostFiles)
   }
 
+  get roundTripMs(): number {
+    return this.remote.roundTripMs
+  }
+
   get canReplace(): boolean {
     return this.remote.canReplace
   }

@@ -1,23 +1,32 @@
-import { drain } from './drain.js'
-
-/** Works on up to `atOnce` items at the same time; after a failure nothing new is begun, and it throws when all ended. */
+/**
+ * Works on up to `atOnce` items at the same time, at least one; a function tells how many that are now. After a failure
+ * nothing new is begun, and it throws when all ended.
+ */
 export async function forEach<T>(
   items: readonly T[],
-  atOnce: number,
+  atOnce: number | (() => number),
   work: (item: T) => Promise<void>
 ): Promise<void> {
+  const most = typeof atOnce === 'number' ? () => atOnce : atOnce
   const left = items.values()
-  let failed = false
-  const worker = async () => {
-    for (const item of left) {
-      if (failed) return
-      try {
-        await work(item)
-      } catch (error) {
-        failed = true
-        throw error
+  let working = 0
+  let failure: { readonly error: unknown } | undefined
+  await new Promise<void>(resolve => {
+    const begin = () => {
+      while (failure === undefined && working < most()) {
+        const { value, done } = left.next()
+        if (done === true) break
+        working++
+        void work(value)
+          .catch((error: unknown) => (failure ??= { error }))
+          .then(() => {
+            working--
+            begin()
+          })
       }
+      if (working === 0) resolve()
     }
-  }
-  await drain(Array.from({ length: Math.min(atOnce, items.length) }, worker))
+    begin()
+  })
+  if (failure !== undefined) throw failure.error
 }

@@ -5,6 +5,7 @@ import { Lane } from './lane.js'
 import { MOST_TRIES, OpenHandles, TooManyOpen } from './open-handles.js'
 import type { Clock, Connect, Emit, LoginTurn, Remote } from './ports.js'
 import type { BlockQueue } from './block-queue.js'
+import { Pace } from './pace.js'
 
 /** Small files on their way over one lane at once. */
 const FILES_PER_LANE = 512
@@ -36,6 +37,7 @@ export class Lanes {
   private lost = 0
   private readonly waiting: (() => void)[] = []
   private readonly handles = new OpenHandles()
+  readonly pace = new Pace(() => this.wakeAll())
   /** On their way over any lane. */
   private files = 0
   /** Handles that were open when one was refused because of their number. */
@@ -114,7 +116,8 @@ export class Lanes {
     for (;;) {
       const lane = this.opening ? undefined : this.least()
       const most = Math.min(FILES_PER_LANE, lane?.remote.maxOpenFiles ?? 0)
-      if (lane !== undefined && lane.files < most && this.files < this.handles.mostFiles) {
+      const mostOfAll = Math.min(this.handles.mostFiles, this.pace.mostFiles)
+      if (lane !== undefined && lane.files < most && this.files < mostOfAll) {
         lane.files++
         this.files++
         return lane
@@ -159,6 +162,7 @@ export class Lanes {
     }
     const lane = new Lane(remote)
     this.live.add(lane)
+    this.pace.noteLine(remote)
     this.opening = false
     this.wakeAll()
     void remote.ended.then(error => this.leave(lane, error))

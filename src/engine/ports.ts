@@ -49,6 +49,8 @@ export interface Remote {
   readonly window: number
   /** Handles that may be open at once. */
   readonly maxOpenFiles: number
+  /** Milliseconds that an answer of the server took at least, as far as is known now. */
+  readonly roundTripMs: number
   /** Whether `replace` is offered: a rename onto an existing file in one step. */
   readonly canReplace: boolean
   /** Whether `copy` is offered: bytes of a file into another one, on the server. */

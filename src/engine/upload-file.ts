@@ -33,7 +33,13 @@ export async function uploadFile(
   try {
     // Before a lane is taken: the first may still be connecting.
     const identity = await proveLocally({ progress, source, attempt })
-    return await attempt.lanes.use(lane => uploadOver({ progress, source, lane, attempt }, identity))
+    return await attempt.lanes.use(async lane => {
+      const { world, lanes } = attempt
+      const begunMs = world.clock.now()
+      const outcome = await uploadOver({ progress, source, lane, attempt }, identity)
+      if (outcome !== 'skipped') lanes.pace.noteFile(world.clock.now() - begunMs)
+      return outcome
+    })
   } finally {
     await source.close()
   }

@@ -207,7 +207,8 @@ async function uploadAndPublish(run: Run, pending: readonly FileProgress[], atte
     })
   }
   const small = missing.filter(file => !isLarge(file))
-  const smallAtOnce = small.length > 2 * SMALL_AT_ONCE.few ? SMALL_AT_ONCE.many : SMALL_AT_ONCE.few
+  const most = small.length > 2 * SMALL_AT_ONCE.few ? SMALL_AT_ONCE.many : SMALL_AT_ONCE.few
+  const smallAtOnce = () => Math.min(most, attempt.lanes.pace.mostFiles)
   await drain([forEach(missing.filter(isLarge), LARGE_AT_ONCE, upload), forEach(small, smallAtOnce, upload)])
   if (isTogether) await publishTogether(run, pending, attempt)
 }

@@ -138,6 +138,28 @@ describe('connect', () => {
     expect(await remote.ended).toMatchObject({ code: 'stalled' })
   })
 
+  test('knows how long the server takes to answer, before the first answer and after it', async () => {
+    const link = await startLink({ port: server.port })
+    link.delayMs = 40
+    const knownHosts = server.formatKnownHosts(link.port)
+    const hostKeys = createHostKeyPolicy(
+      { check: 'strict', knownHosts, fingerprints: [] },
+      { host: '127.0.0.1', port: link.port }
+    )
+    const remote = await connect(settingsFor(server, { port: link.port, hostKeys }), never)
+    // The link takes the connection itself, at once.
+    expect(remote.roundTripMs).toBeGreaterThan(0)
+    expect(remote.roundTripMs).toBeLessThan(80)
+    await remote.stat('.')
+    expect(remote.roundTripMs).toBeGreaterThan(78)
+    const answeredMs = remote.roundTripMs
+    link.delayMs = 100
+    await remote.stat('.')
+    expect(remote.roundTripMs).toBe(answeredMs)
+    remote.close()
+    await link.close()
+  })
+
   test('notices a dark network by its keepalives', async () => {
     const link = await startLink({ port: server.port })
     const knownHosts = server.formatKnownHosts(link.port)

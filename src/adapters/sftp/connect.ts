@@ -31,6 +31,8 @@ interface Opening {
   readonly progress: Progress
   readonly clients: Client[]
   readonly sockets: Socket[]
+  /** Of the connection to the server, through the jump host where there is one. */
+  roundTripMs: number
 }
 
 /**
@@ -52,14 +54,15 @@ export async function connect(
     settings,
     progress: { place, stage: 'reaching', foreign: undefined },
     clients: [],
-    sockets: []
+    sockets: [],
+    roundTripMs: 0
   }
   try {
     const { client, sftp } = await within(opening, signal, openSftp(opening, turn))
     const reset = () => {
       for (const socket of opening.sockets) if (!socket.destroyed) socket.resetAndDestroy()
     }
-    const session = new SftpSession(client, sftp, settings, reset)
+    const session = new SftpSession(client, sftp, settings, opening.roundTripMs, reset)
     // ssh2 only asks for an end; the process waits for no answer to it, which on a dark line nobody gives.
     void session.ended.then(() => {
       for (const socket of opening.sockets) {
@@ -104,14 +107,20 @@ async function openJump(opening: Opening, jump: Hop, { onReached, mayLogIn }: Lo
   // The keepalives of the connection inside keep this one alive.
   const jumpSettings = { ...settings, keepaliveIntervalMs: 0 }
   await logIn(client, socket, jump, progress, jumpSettings, { onReached, mayLogIn })
+  const askedMs = performance.now()
   const channel = await forward(client, place, settings)
+  opening.roundTripMs = performance.now() - askedMs
   progress.stage = 'reaching'
   return new JumpStream(channel, client, socket, `jump host ${jump.host} port ${jump.port}`)
 }
 
-function openTcp({ sockets }: Opening, host: string, port: number): Socket {
+function openTcp(opening: Opening, host: string, port: number): Socket {
   const socket = openSocket(host, port)
-  sockets.push(socket)
+  opening.sockets.push(socket)
+  let begunMs = 0
+  // Of several addresses the last one that was tried.
+  socket.on('connectionAttempt', () => (begunMs = performance.now()))
+  socket.once('connect', () => (opening.roundTripMs = performance.now() - begunMs))
   return socket
 }
 

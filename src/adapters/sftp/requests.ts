@@ -19,6 +19,8 @@ const SLOW_FACTOR = 5
  */
 export class Requests {
   private readonly asked = new Set<Asked>()
+  /** Milliseconds that an answer took at least; `undefined` until there is one. */
+  fastestMs: number | undefined
   private endedWith: UploadError | undefined
   private quietSince = 0
   private readonly watch: NodeJS.Timeout
@@ -43,11 +45,14 @@ export class Requests {
         return
       }
       const asked = { reject, slow }
-      if (this.asked.size === 0) this.quietSince = performance.now()
+      const askedMs = performance.now()
+      if (this.asked.size === 0) this.quietSince = askedMs
       this.asked.add(asked)
       const settle = (how: () => void) => {
         if (!this.asked.delete(asked)) return
-        this.quietSince = performance.now()
+        const nowMs = performance.now()
+        this.quietSince = nowMs
+        this.fastestMs = Math.min(this.fastestMs ?? Infinity, nowMs - askedMs)
         how()
       }
       try {

@@ -51,6 +51,8 @@ export class SftpSession implements Remote {
     private readonly client: Client,
     private readonly sftp: SFTPWrapper,
     { host, port, chunkSize, stallTimeoutMs }: SessionSettings,
+    /** Milliseconds that an answer took while it was opened. */
+    private readonly openingRoundTripMs: number,
     /** Ends the connection without delivering what it still holds. */
     private readonly reset: () => void
   ) {
@@ -89,6 +91,10 @@ export class SftpSession implements Remote {
 
   get maxOpenFiles(): number {
     return this.capabilities.maxOpenFiles
+  }
+
+  get roundTripMs(): number {
+    return this.requests.fastestMs ?? this.openingRoundTripMs
   }
 
   get canReplace(): boolean {
