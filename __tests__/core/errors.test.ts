@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import {
+  codeOf,
   type ErrorCode,
   firstLine,
   isRefusal,
@@ -32,6 +33,18 @@ const TRANSIENT: Record<ErrorCode, boolean> = {
   cancelled: false
 }
 const codes = Object.keys(TRANSIENT) as ErrorCode[]
+
+test.each([
+  { thrown: Object.assign(new Error('no such file'), { code: 'ENOENT' }), code: 'ENOENT' },
+  { thrown: { code: 'ENOENT' }, code: 'ENOENT' },
+  { thrown: Object.assign(new Error('failure'), { code: 4 }), code: undefined },
+  { thrown: new Error('ENOENT'), code: undefined },
+  { thrown: 'ENOENT', code: undefined },
+  { thrown: null, code: undefined },
+  { thrown: undefined, code: undefined }
+])('of $thrown the code is $code', ({ thrown, code }) => {
+  expect(codeOf(thrown)).toBe(code)
+})
 
 describe('another attempt', () => {
   test.each(codes.map(code => ({ code, helps: TRANSIENT[code] })))(

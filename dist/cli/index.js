@@ -4413,7 +4413,7 @@ module.exports = MuteStream
 
 
 
-var buffer = __nccwpck_require__(2562)
+var buffer = __nccwpck_require__(181)
 var Buffer = buffer.Buffer
 
 var safer = {}
@@ -22268,7 +22268,7 @@ module.exports = {
 
 
 
-const { kMaxLength } = __nccwpck_require__(2562);
+const { kMaxLength } = __nccwpck_require__(181);
 const {
   createInflate,
   constants: {
@@ -55107,7 +55107,7 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("assert");
 
 /***/ }),
 
-/***/ 2562:
+/***/ 181:
 /***/ ((module) => {
 
 module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("buffer");
@@ -59667,7 +59667,7 @@ exports.suggestSimilar = suggestSimilar;
 __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
 /* harmony import */ var _small_heap_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(139);
 /* harmony import */ var _esm_dirname_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9853);
-/* harmony import */ var _cli_main_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(181);
+/* harmony import */ var _cli_main_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6039);
 
 
 
@@ -59678,7 +59678,7 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 181:
+/***/ 6039:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -59725,6 +59725,12 @@ function firstLine({ message }) {
 /** What was thrown, in words. */
 function reasonOf(error) {
     return error instanceof Error ? error.message : String(error);
+}
+/** The code of what was thrown, if it has one: of the system (`ENOENT`), Node, or a library. */
+function codeOf(error) {
+    if (typeof error !== 'object' || error === null || !('code' in error))
+        return undefined;
+    return typeof error.code === 'string' ? error.code : undefined;
 }
 /** Wraps what is not an UploadError already; the text of the original stays readable. */
 function toUploadError(error, code, doing) {
@@ -63151,9 +63157,6 @@ function derLength(bytes) {
         return undefined;
     return 2 + width + bytes.readUIntBE(2, width);
 }
-function codeOf(error) {
-    return typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
-}
 function isParsed(value) {
     return typeof value === 'object' && value !== null && 'getPrivatePEM' in value;
 }
@@ -63484,14 +63487,7 @@ function problemOf(remote) {
 
 // EXTERNAL MODULE: ./node_modules/ignore/index.js
 var ignore = __nccwpck_require__(298);
-;// CONCATENATED MODULE: ./lib/adapters/local/is-missing.js
-/** Whether the local file system says that a path leads to nothing. */
-function isMissing(error) {
-    return typeof error === 'object' && error !== null && 'code' in error && error.code === 'ENOENT';
-}
-
 ;// CONCATENATED MODULE: ./lib/adapters/local/ignore-file.js
-
 
 
 
@@ -63535,7 +63531,7 @@ async function readText(file, name) {
         return await (0,external_node_fs_promises_namespaceObject.readFile)(file, 'utf8');
     }
     catch (error) {
-        if (!isMissing(error))
+        if (codeOf(error) !== 'ENOENT')
             throw toUploadError(error, 'source-unreadable', `read the ignore file ${name}`);
         if (name === USUAL_NAME)
             return undefined;
@@ -70861,6 +70857,7 @@ function prove_clip(offset, length, fileSize) {
 
 
 
+
 /**
  * Proves, as far as the mode asks, that the closed part file holds the local file's bytes. A file that kept blocks is
  * read back at its head, its seams and its tail in every mode. Returns what the server says of the part file.
@@ -70897,7 +70894,7 @@ async function hasDigest({ remote, path, source, signal }) {
         remote.sha256(path, source.size).catch(() => undefined),
         abortable(source.wholeDigest(), signal)
     ]);
-    return there === Buffer.from(here, 'base64').toString('hex');
+    return there === inHexadecimal(here);
 }
 async function readBack({ remote, path, source, mode, emit }, ranges) {
     if (ranges.length === 0)
@@ -81320,7 +81317,6 @@ const previewFile = async (progress, attempt) => {
 
 
 
-
 /** Opening a FIFO would wait for a writer otherwise; for a regular file it means nothing. */
 const OPEN_FLAGS = external_node_fs_.constants.O_RDONLY | external_node_fs_.constants.O_NONBLOCK;
 /** What every open local file has: it knows what it was when it was opened. */
@@ -81369,7 +81365,7 @@ class OpenedFile {
 }
 /** Why a file could not be opened. */
 function openError(error, { local }) {
-    return toUploadError(error, isMissing(error) ? 'source-changed' : 'source-unreadable', `read ${local}`);
+    return toUploadError(error, codeOf(error) === 'ENOENT' ? 'source-changed' : 'source-unreadable', `read ${local}`);
 }
 /** On this thread: another one would take longer to be asked than the system to answer. */
 function statNow(path) {
@@ -82762,8 +82758,8 @@ async function readKey(file) {
     }
     catch (error) {
         // The file name may be the text of a key that was put in its place: it is not repeated.
-        const code = typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : 'no file';
-        throw new UploadError('invalid-input', `key: must be the path of a private key that can be read; found ${code}`);
+        const found = codeOf(error) ?? 'no file';
+        throw new UploadError('invalid-input', `key: must be the path of a private key that can be read; found ${found}`);
     }
 }
 async function passphraseOf(key, file, environment, ask) {
@@ -83302,6 +83298,7 @@ function plainLines(write) {
 ;// CONCATENATED MODULE: ./lib/adapters/state/only-one.js
 
 
+
 const PREFIX = '.running-';
 /**
  * Says that this process is at work in the directory, then looks who else is. Two that begin at the same moment see each
@@ -83328,7 +83325,7 @@ function isAlive(pid) {
     }
     catch (error) {
         // It is there, and another user's.
-        return typeof error === 'object' && error !== null && 'code' in error && error.code === 'EPERM';
+        return codeOf(error) === 'EPERM';
     }
 }
 
@@ -83436,6 +83433,7 @@ class FileStore {
 
 
 
+
 /**
  * A secret of this user on this machine, made when it is first asked for.
  *
@@ -83447,16 +83445,13 @@ async function ownSecret(path) {
         await (0,external_node_fs_promises_namespaceObject.writeFile)(path, `${(0,external_node_crypto_.randomBytes)(32).toString('hex')}\n`, { flag: 'wx', mode: 0o600 });
     }
     catch (error) {
-        if (own_secret_codeOf(error) !== 'EEXIST')
+        if (codeOf(error) !== 'EEXIST')
             throw error;
     }
     const secret = (await (0,external_node_fs_promises_namespaceObject.readFile)(path, 'utf8')).trim();
     if (!/^[0-9a-f]{64}$/.test(secret))
         throw new Error(`${path} must hold 64 hexadecimal digits`);
     return secret;
-}
-function own_secret_codeOf(error) {
-    return typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
 }
 
 ;// CONCATENATED MODULE: ./lib/cli/state.js

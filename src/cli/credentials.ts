@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { UploadError } from '../core/errors.js'
+import { codeOf, UploadError } from '../core/errors.js'
 import { isEncryptedKey } from '../adapters/sftp/private-key.js'
 import type { Settings } from '../run/settings.js'
 import type { CommandLine } from './command-line.js'
@@ -42,11 +42,10 @@ async function readKey(file: string): Promise<string> {
     return await readFile(file, 'utf8')
   } catch (error) {
     // The file name may be the text of a key that was put in its place: it is not repeated.
-    const code =
-      typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : 'no file'
+    const found = codeOf(error) ?? 'no file'
     throw new UploadError(
       'invalid-input',
-      `key: must be the path of a private key that can be read; found ${code}`
+      `key: must be the path of a private key that can be read; found ${found}`
     )
   }
 }

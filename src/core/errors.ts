@@ -94,6 +94,12 @@ export function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
 
+/** The code of what was thrown, if it has one: of the system (`ENOENT`), Node, or a library. */
+export function codeOf(error: unknown): string | undefined {
+  if (typeof error !== 'object' || error === null || !('code' in error)) return undefined
+  return typeof error.code === 'string' ? error.code : undefined
+}
+
 /** Wraps what is not an UploadError already; the text of the original stays readable. */
 export function toUploadError(error: unknown, code: ErrorCode, doing: string): UploadError {
   if (error instanceof UploadError) return error

@@ -2,7 +2,6 @@ import { isRefusal, isTransient, UploadError } from '../core/errors.js'
 import { Ledger } from '../core/ledger.js'
 import type { RemoteStat } from '../core/resume.js'
 import { remember } from './decide.js'
-
 import type { OpenedPart } from './open-part.js'
 import { transfer } from './transfer.js'
 import { verify } from './verify.js'

@@ -1,6 +1,7 @@
 import type { ByteRange } from '../core/blocks.js'
 import { isRefusal, UploadError } from '../core/errors.js'
 import { TAIL_LENGTH, type VerifyMode } from '../core/identity.js'
+import { inHexadecimal } from '../core/ledger.js'
 import { formatCount } from '../core/quantities.js'
 import type { RemoteStat } from '../core/resume.js'
 import { abortable } from './abortable.js'
@@ -65,7 +66,7 @@ async function hasDigest({ remote, path, source, signal }: VerifyTask): Promise<
     remote.sha256(path, source.size).catch(() => undefined),
     abortable(source.wholeDigest(), signal)
   ])
-  return there === Buffer.from(here, 'base64').toString('hex')
+  return there === inHexadecimal(here)
 }
 
 async function readBack(

@@ -1,8 +1,7 @@
 import ignore from 'ignore'
 import { readFile } from 'node:fs/promises'
 import { dirname, isAbsolute, relative, resolve, sep } from 'node:path'
-import { toUploadError, UploadError } from '../../core/errors.js'
-import { isMissing } from './is-missing.js'
+import { codeOf, toUploadError, UploadError } from '../../core/errors.js'
 
 /** Whether an absolute local path is left out: one that is there, or one that could be, a file or a directory. */
 export interface IgnoreRules {
@@ -50,7 +49,8 @@ async function readText(file: string, name: string): Promise<string | undefined>
   try {
     return await readFile(file, 'utf8')
   } catch (error) {
-    if (!isMissing(error)) throw toUploadError(error, 'source-unreadable', `read the ignore file ${name}`)
+    if (codeOf(error) !== 'ENOENT')
+      throw toUploadError(error, 'source-unreadable', `read the ignore file ${name}`)
     if (name === USUAL_NAME) return undefined
     throw new UploadError(
       'invalid-input',

@@ -1,8 +1,7 @@
 import { constants, statSync, type BigIntStats } from 'node:fs'
-import { reasonOf, toUploadError, UploadError } from '../../core/errors.js'
+import { codeOf, reasonOf, toUploadError, UploadError } from '../../core/errors.js'
 import type { PlannedFile } from '../../core/plan.js'
 import { formatCount } from '../../core/quantities.js'
-import { isMissing } from './is-missing.js'
 
 /** Opening a FIFO would wait for a writer otherwise; for a regular file it means nothing. */
 export const OPEN_FLAGS = constants.O_RDONLY | constants.O_NONBLOCK
@@ -59,7 +58,11 @@ export abstract class OpenedFile {
 
 /** Why a file could not be opened. */
 export function openError(error: unknown, { local }: PlannedFile): UploadError {
-  return toUploadError(error, isMissing(error) ? 'source-changed' : 'source-unreadable', `read ${local}`)
+  return toUploadError(
+    error,
+    codeOf(error) === 'ENOENT' ? 'source-changed' : 'source-unreadable',
+    `read ${local}`
+  )
 }
 
 /** On this thread: another one would take longer to be asked than the system to answer. */

@@ -1,6 +1,6 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto'
 import ssh2, { type ParsedKey } from 'ssh2'
-import { UploadError } from '../../core/errors.js'
+import { codeOf, UploadError } from '../../core/errors.js'
 import { formatPem, type KeyText } from './key-text.js'
 import { readOpenSshHeader } from './openssh-key.js'
 import { keyTypeOf } from './public-key.js'
@@ -176,10 +176,6 @@ function derLength(bytes: Buffer): number | undefined {
   const width = first & 0x7f
   if (width < 1 || width > 4 || bytes.length < 2 + width) return undefined
   return 2 + width + bytes.readUIntBE(2, width)
-}
-
-function codeOf(error: unknown): unknown {
-  return typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined
 }
 
 function isParsed(value: unknown): value is ParsedKey {

@@ -1,5 +1,6 @@
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { codeOf } from '../../core/errors.js'
 
 /** The process at work in a state directory, as far as this machine can tell. */
 export interface Presence {
@@ -35,6 +36,6 @@ function isAlive(pid: number): boolean {
     return process.kill(pid, 0)
   } catch (error) {
     // It is there, and another user's.
-    return typeof error === 'object' && error !== null && 'code' in error && error.code === 'EPERM'
+    return codeOf(error) === 'EPERM'
   }
 }

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { codeOf } from '../../core/errors.js'
 
 /**
  * A secret of this user on this machine, made when it is first asked for.
@@ -17,8 +18,4 @@ export async function ownSecret(path: string): Promise<string> {
   const secret = (await readFile(path, 'utf8')).trim()
   if (!/^[0-9a-f]{64}$/.test(secret)) throw new Error(`${path} must hold 64 hexadecimal digits`)
   return secret
-}
-
-function codeOf(error: unknown): unknown {
-  return typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined
 }
