@@ -59840,6 +59840,8 @@ var external_node_crypto_ = __nccwpck_require__(7598);
 
 /** SSH_MSG_CHANNEL_DATA (RFC 4254, section 5.2). */
 const CHANNEL_DATA = 94;
+/** Bytes before the payload: packet length, padding length. */
+const BEFORE_PAYLOAD = 4 + 1;
 /** Padding length, message, channel, length of the data. */
 const HEAD = 1 + 1 + 4 + 4;
 /** RFC 4253, section 6. */
@@ -59848,12 +59850,14 @@ const BLOCK = 16;
 /** Bytes from which it is faster to encipher a part where it lies than to copy it first. */
 const LONG = 4096;
 /**
- * Sends the parts in one SSH packet; they can be used again when the call returns. With AES-GCM, and not during a key
- * exchange, long ones are enciphered where they lie, which ssh2 copies first, into a buffer of that packet.
+ * Sends the parts in one SSH packet; they can be used again when the call returns. With AES-GCM, without compression,
+ * and not during a key exchange, long ones are enciphered where they lie, which ssh2 copies first, into a buffer of that
+ * packet.
  */
 function sendChannelData(protocol, channel, parts) {
-    const { _cipher: cipher, _kexinit: keyExchange, _debug: debug } = protocol;
-    if (!isGcm(cipher) || keyExchange !== undefined) {
+    const { _cipher: cipher, _kexinit: keyExchange, _packetRW: packets, _debug: debug } = protocol;
+    const isCompressed = packets?.write.allocStart !== BEFORE_PAYLOAD;
+    if (!isGcm(cipher) || isCompressed || keyExchange !== undefined) {
         protocol.channelData(channel, Buffer.concat(parts));
         return;
     }

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import type { CipherAlgorithm, Client, ClientChannel } from 'ssh2'
+import type { CipherAlgorithm, Client, ClientChannel, CompressionAlgorithm } from 'ssh2'
 import { sendChannelData, type Protocol } from '../../../src/adapters/sftp/channel-data.js'
 import { openSsh2Session } from '../../support/ssh2-session.js'
 import { describeWithSshd, startSshd, type Sshd } from '../../support/sshd.js'
@@ -26,8 +26,11 @@ describeWithSshd('data for a channel', () => {
     client.end()
   })
 
-  async function startCat(cipher: CipherAlgorithm): Promise<ClientChannel> {
-    const session = await openSsh2Session(sshd, { algorithms: { cipher: [cipher] } })
+  async function startCat(
+    cipher: CipherAlgorithm,
+    compress: CompressionAlgorithm = 'none'
+  ): Promise<ClientChannel> {
+    const session = await openSsh2Session(sshd, { algorithms: { cipher: [cipher], compress: [compress] } })
     client = session.client
     return new Promise((resolve, reject) => {
       client.exec('cat', (error, channel) => (error ? reject(error) : resolve(channel)))
@@ -79,6 +82,13 @@ describeWithSshd('data for a channel', () => {
     })
   })
 
+  test('arrives where the server takes only what is compressed', async () => {
+    const channel = await startCat('aes128-gcm@openssh.com', 'zlib@openssh.com')
+    const packets = Array.from({ length: 20 }, () => [randomBytes(20), randomBytes(30 * KIB)])
+    const sent = Buffer.concat(packets.flat())
+    expect((await echo(channel, packets)).equals(sent)).toBe(true)
+  })
+
   test('is enciphered by ssh2 with other ciphers and while keys are exchanged, else where it lies', async () => {
     const {
       client: connected,
@@ -104,7 +114,9 @@ describeWithSshd('data for a channel', () => {
     send({ _cipher: { value: { ...protocol._cipher, _dead: true } } })
     send({ _cipher: { value: {} } })
     send({ _cipher: { value: undefined } })
-    expect(left).toEqual(Array(4).fill(8 * KIB + 1))
+    send({ _packetRW: { value: { write: { allocStart: 0 } } } })
+    send({ _packetRW: { value: undefined } })
+    expect(left).toEqual(Array(6).fill(8 * KIB + 1))
     expect(packets).toHaveLength(1)
   })
 })

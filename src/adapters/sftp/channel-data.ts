@@ -6,6 +6,8 @@ export interface Protocol {
   /** A key exchange is under way: data waits until it is over. */
   readonly _kexinit?: Buffer | undefined
   readonly _cipher?: GcmCipher | object
+  /** What makes packets: with compression it leaves no room for what precedes the payload (zlib.js). */
+  readonly _packetRW?: { readonly write: { readonly allocStart: number } }
   readonly _debug?: ((text: string) => void) | undefined
 }
 
@@ -22,6 +24,8 @@ interface GcmCipher {
 
 /** SSH_MSG_CHANNEL_DATA (RFC 4254, section 5.2). */
 const CHANNEL_DATA = 94
+/** Bytes before the payload: packet length, padding length. */
+const BEFORE_PAYLOAD = 4 + 1
 /** Padding length, message, channel, length of the data. */
 const HEAD = 1 + 1 + 4 + 4
 /** RFC 4253, section 6. */
@@ -31,12 +35,14 @@ const BLOCK = 16
 const LONG = 4096
 
 /**
- * Sends the parts in one SSH packet; they can be used again when the call returns. With AES-GCM, and not during a key
- * exchange, long ones are enciphered where they lie, which ssh2 copies first, into a buffer of that packet.
+ * Sends the parts in one SSH packet; they can be used again when the call returns. With AES-GCM, without compression,
+ * and not during a key exchange, long ones are enciphered where they lie, which ssh2 copies first, into a buffer of that
+ * packet.
  */
 export function sendChannelData(protocol: Protocol, channel: number, parts: readonly Buffer[]): void {
-  const { _cipher: cipher, _kexinit: keyExchange, _debug: debug } = protocol
-  if (!isGcm(cipher) || keyExchange !== undefined) {
+  const { _cipher: cipher, _kexinit: keyExchange, _packetRW: packets, _debug: debug } = protocol
+  const isCompressed = packets?.write.allocStart !== BEFORE_PAYLOAD
+  if (!isGcm(cipher) || isCompressed || keyExchange !== undefined) {
     protocol.channelData(channel, Buffer.concat(parts))
     return
   }
