@@ -1,11 +1,11 @@
 // Uploads the same files with every client that is installed, in turn, and compares the medians. bench/README.md tells how.
 import { execFileSync } from 'node:child_process'
 import { randomFillSync } from 'node:crypto'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { cpus, release, tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
+import { isDeepStrictEqual, parseArgs } from 'node:util'
 import { installPackages } from '../script/packages.mjs'
 import { startSshd } from '../script/sshd.mjs'
 import { actionBy } from './action.mjs'
@@ -43,17 +43,7 @@ if (noDelay !== undefined) {
 
 const results = []
 for (const work of chosenWorks) results.push(await run(work))
-const report = {
-  machine: `${cpus().length} × ${cpus()[0].model}, ${process.platform} ${release()}`,
-  node: execFileSync(given.node, ['--version'], { encoding: 'utf8' }).trim(),
-  version,
-  line: noDelay === undefined ? 'a packet path' : 'a relay',
-  results
-}
-if (given.save) {
-  writeFileSync(join(here, 'results.json'), `${JSON.stringify(report, null, 2)}\n`)
-  writeFileSync(join(here, 'results.svg'), drawChart(results))
-}
+if (given.save) save()
 process.exitCode = results.some(({ clients }) => clients.some(({ wrong }) => wrong !== undefined)) ? 1 : 0
 
 /** Those of the options that are named, in their own order; all where none is. */
@@ -69,6 +59,22 @@ function chosen(option, names, options, nameOf) {
 function refuse(option, expected, found) {
   console.error(`bench: --${option}: must be ${expected}; found ${found}`)
   process.exit(2)
+}
+
+/** Replaces the results of these works; those of the others stay if they are of the same machine, Node and version. */
+function save() {
+  const file = join(here, 'results.json')
+  const conditions = {
+    machine: `${cpus().length} × ${cpus()[0].model}, ${process.platform} ${release()}`,
+    node: execFileSync(given.node, ['--version'], { encoding: 'utf8' }).trim(),
+    version,
+    line: noDelay === undefined ? 'a packet path' : 'a relay'
+  }
+  const { results: saved, ...before } = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {}
+  const others = isDeepStrictEqual(before, conditions) ? saved : []
+  const all = works.flatMap(({ id }) => [...results, ...others].find(result => result.id === id) ?? [])
+  writeFileSync(file, `${JSON.stringify({ ...conditions, results: all }, null, 2)}\n`)
+  writeFileSync(join(here, 'results.svg'), drawChart(all))
 }
 
 async function run(work) {
