@@ -14,6 +14,7 @@ const FLOORS: Record<string, number> = {
   action: 4,
   cli: 4,
   'index.ts': 5,
+  'post.ts': 6,
   'cli.ts': 5,
   'esm-dirname.ts': 5,
   'small-heap.ts': 5

@@ -1,6 +1,6 @@
 // Compiles src/ to lib/ and bundles it to dist/: the same bytes on every machine.
 import { execFileSync } from 'node:child_process'
-import { rmSync } from 'node:fs'
+import { copyFileSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -14,6 +14,7 @@ const run = (tool, ...options) =>
 for (const made of ['lib', 'dist']) rmSync(join(root, made), { recursive: true, force: true })
 run('typescript/bin/tsc')
 bundle('lib/index.js', 'dist')
+copyFileSync(join(root, 'lib', 'post.js'), join(root, 'dist', 'post.js'))
 bundle('lib/cli.js', 'dist/cli')
 
 /** With the licences of what is in it. */

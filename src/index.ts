@@ -4,7 +4,7 @@ import * as core from '@actions/core'
 import { reasonOf } from './core/errors.js'
 import { isCacheProcess, serveCacheOperation } from './adapters/state/serve-cache-operation.js'
 import { main } from './action/main.js'
-import { isPost, noteMain } from './action/phases.js'
+import { isPost } from './action/phases.js'
 import { post } from './action/post.js'
 import { printableLines } from './run/printable.js'
 import { stopSignal } from './run/stop-signal.js'
@@ -15,7 +15,6 @@ if (isCacheProcess()) {
   await post()
 } else {
   try {
-    noteMain()
     await main(stopSignal())
   } catch (error) {
     const message = reasonOf(error)

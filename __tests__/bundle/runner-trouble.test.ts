@@ -183,6 +183,9 @@ describeWithSshd('trouble with the runner', () => {
       const main = await machine.runMain(site.inputs())
       expect(main.exitCode).toBe(1)
       expect(errorsOf(main).join('\n')).toMatch(/ENOSPC|no space left/)
+      // Without a word from main it must not take itself for main, which would upload once more.
+      const post = await machine.runPost()
+      expect(post).toMatchObject({ exitCode: 0, log: '' })
     })
   })
 })

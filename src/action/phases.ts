@@ -1,3 +1,4 @@
+import { basename } from 'node:path'
 import * as core from '@actions/core'
 
 /** What main leaves for post. The runner keeps it even when main is killed, so each part is left at once. */
@@ -13,16 +14,9 @@ interface Recalled {
 const DIRECTORY = 'directory'
 const TROUBLED = 'troubled'
 const ENDED = 'ended'
-const MAIN_RAN = 'main-ran'
-
-/** The bundle is both main and post; from here on it is post. */
-export function noteMain(): void {
-  core.saveState(MAIN_RAN, 'true')
-}
-
-/** Whether main ran before: the runner starts post with what it noted. */
+/** The bundle is both main and post. What main notes would not tell: on a full disk there is nothing of it. */
 export function isPost(): boolean {
-  return core.getState(MAIN_RAN) !== ''
+  return basename(process.argv[1] ?? '') === 'post.js'
 }
 
 /** Where post finds the state of this step. */
