@@ -61898,22 +61898,24 @@ class EarlySession {
             turn.onReached?.();
         if (this.isLoggedIn)
             turn.onLoggedIn?.();
-        const giveUp = () => this.ending.abort(signal.reason);
-        signal.addEventListener('abort', giveUp);
         try {
             return await abortable(opening, signal);
         }
-        finally {
-            signal.removeEventListener('abort', giveUp);
+        catch (error) {
+            this.giveUp(opening, error);
+            throw error;
         }
     };
     /** Nobody will ask for it any more. */
     close() {
         const { opening } = this;
         this.opening = undefined;
-        if (opening === undefined)
-            return;
-        this.ending.abort(new Error('nobody asked for the session'));
+        if (opening !== undefined)
+            this.giveUp(opening, new Error('nobody asked for the session'));
+    }
+    /** It may be open already. */
+    giveUp(opening, reason) {
+        this.ending.abort(reason);
         opening.then(remote => remote.close(), () => undefined);
     }
 }

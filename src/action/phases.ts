@@ -14,6 +14,7 @@ interface Recalled {
 const DIRECTORY = 'directory'
 const TROUBLED = 'troubled'
 const ENDED = 'ended'
+
 /** The bundle is both main and post. What main notes would not tell: on a full disk there is nothing of it. */
 export function isPost(): boolean {
   return basename(process.argv[1] ?? '') === 'post.js'

@@ -91,6 +91,19 @@ describe('an early session', () => {
       expect(told).toEqual(['reached', 'logged in', 'reached', 'logged in'])
     })
 
+    test('is closed when it opens after it was given up', async () => {
+      const stop = new AbortController()
+      const remote = await clock.until(server.connect(never))
+      let opened: (remote: Remote) => void = () => undefined
+      const early = new EarlySession(() => new Promise(resolve => (opened = resolve)), never)
+      const asked = Promise.allSettled([early.connect(stop.signal)])
+      stop.abort(new Error('stopped'))
+      await asked
+      opened(remote)
+      await pass()
+      expect(server.living).toEqual([])
+    })
+
     test.each(['who opened it', 'who asked for it'])('is given up by %s', async who => {
       const stop = new AbortController()
       const isOpener = who === 'who opened it'
@@ -99,10 +112,10 @@ describe('an early session', () => {
       const { signal } = opening
       expect(signal.aborted).toBe(false)
       stop.abort(new Error('stopped'))
-      expect(signal.aborted).toBe(true)
-      expect(signal.reason).toMatchObject({ message: 'stopped' })
       if (!isOpener)
         expect(await asked).toMatchObject([{ status: 'rejected', reason: { message: 'stopped' } }])
+      expect(signal.aborted).toBe(true)
+      expect(signal.reason).toMatchObject({ message: 'stopped' })
     })
 
     test('is given up when nobody will ask for it', () => {

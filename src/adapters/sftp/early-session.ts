@@ -44,12 +44,11 @@ export class EarlySession {
     this.turn = turn
     if (this.isReached) turn.onReached?.()
     if (this.isLoggedIn) turn.onLoggedIn?.()
-    const giveUp = () => this.ending.abort(signal.reason)
-    signal.addEventListener('abort', giveUp)
     try {
       return await abortable(opening, signal)
-    } finally {
-      signal.removeEventListener('abort', giveUp)
+    } catch (error) {
+      this.giveUp(opening, error)
+      throw error
     }
   }
 
@@ -57,8 +56,12 @@ export class EarlySession {
   close(): void {
     const { opening } = this
     this.opening = undefined
-    if (opening === undefined) return
-    this.ending.abort(new Error('nobody asked for the session'))
+    if (opening !== undefined) this.giveUp(opening, new Error('nobody asked for the session'))
+  }
+
+  /** It may be open already. */
+  private giveUp(opening: Promise<Remote>, reason: unknown): void {
+    this.ending.abort(reason)
     opening.then(
       remote => remote.close(),
       () => undefined
