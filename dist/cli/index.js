@@ -61858,11 +61858,13 @@ async function abortable(work, signal) {
 
 ;// CONCATENATED MODULE: ./lib/adapters/sftp/early-session.js
 
-/** The first session of a run, opened before it is asked for: meanwhile the files are searched. */
+/** The first session of a run, opened before it is asked for: while files are searched. */
 class EarlySession {
     open;
+    signal;
     ending = new AbortController();
-    /** `undefined` once somebody has it. */
+    begun = false;
+    /** `undefined` before it is begun, and once somebody has it. */
     opening;
     ended = false;
     isReached = false;
@@ -61871,6 +61873,13 @@ class EarlySession {
     /** The signal gives up the opening. */
     constructor(open, signal) {
         this.open = open;
+        this.signal = signal;
+    }
+    /** Begins to open it, unless that was done, or nobody will ask for it any more. */
+    begin() {
+        if (this.begun)
+            return;
+        this.begun = true;
         const onReached = () => {
             this.isReached = true;
             this.turn.onReached?.();
@@ -61879,7 +61888,7 @@ class EarlySession {
             this.isLoggedIn = true;
             this.turn.onLoggedIn?.();
         };
-        this.opening = open(AbortSignal.any([signal, this.ending.signal]), { onReached, onLoggedIn });
+        this.opening = this.open(AbortSignal.any([this.signal, this.ending.signal]), { onReached, onLoggedIn });
         this.opening
             .then(remote => remote.ended)
             .then(() => (this.ended = true), () => undefined);
@@ -61890,6 +61899,7 @@ class EarlySession {
      */
     connect = async (signal, turn = {}) => {
         const { opening } = this;
+        this.begun = true;
         this.opening = undefined;
         if (opening === undefined || this.ended)
             return this.open(signal, turn);
@@ -61909,6 +61919,7 @@ class EarlySession {
     /** Nobody will ask for it any more. */
     close() {
         const { opening } = this;
+        this.begun = true;
         this.opening = undefined;
         if (opening !== undefined)
             this.giveUp(opening, new Error('nobody asked for the session'));
@@ -70346,14 +70357,20 @@ function escapeGlob(path) {
 
 
 /**
- * Searches with @actions/glob.
+ * Searches with @actions/glob; `onFound` is called when the first path was found.
  *
  * @throws UploadError `source-unreadable` when a directory cannot be read.
  */
-async function search(lines, options) {
+async function search(lines, options, onFound) {
     const globber = await createGlobber(lines, options);
+    const paths = [];
     try {
-        return { searchPaths: globber.getSearchPaths(), paths: await globber.glob() };
+        for await (const path of globber.globGenerator()) {
+            if (paths.length === 0)
+                onFound();
+            paths.push(path);
+        }
+        return { searchPaths: globber.getSearchPaths(), paths };
     }
     catch (error) {
         const path = typeof error === 'object' && error !== null && 'path' in error ? error.path : undefined;
@@ -70418,10 +70435,12 @@ function createGlobber(lines, options) {
  * as its name, unless that ends with a slash. So `*.zip => out.zip` puts its matches into a directory `out.zip`. Lines
  * with `!` hold for all sets.
  *
+ * `onFound` is called, at least once, when a file was found; others may be found long after it.
+ *
  * @throws UploadError `invalid-input` for a line that cannot be read, and for file names that cannot be sent or must
  * not go into logs; `source-unreadable`.
  */
-async function matchFiles(selection) {
+async function matchFiles(selection, onFound = () => undefined) {
     const options = { ...selection, workspace: (0,external_node_path_.resolve)(selection.workspace) };
     const rules = await readIgnoreFile(options.ignoreFile, options.workspace);
     const notices = createNotices(options);
@@ -70431,7 +70450,7 @@ async function matchFiles(selection) {
     for (const set of setsOf(selection.paths)) {
         for (const line of set.lines)
             await searchPathOf(line, options);
-        const { searchPaths, paths } = await search(set.lines, options);
+        const { searchPaths, paths } = await search(set.lines, options, onFound);
         const { sizes, symlinks, special } = sortPaths(paths, options.followSymlinks);
         const placement = set.place(searchPaths, [...sizes.keys()]);
         placements.push(placement);
@@ -70492,10 +70511,10 @@ function isAtOrBelow(path, directory) {
 
 
 /** Finds the files that this job uploads, and says what it leaves out. @throws UploadError `no-files`, `invalid-input`. */
-async function planFiles({ settings, workspace, log }) {
+async function planFiles({ settings, workspace, log, onFound }) {
     const { selection, target } = settings;
     log.planning();
-    const { files, notices, leavesOut } = await matchFiles({ ...selection, workspace });
+    const { files, notices, leavesOut } = await matchFiles({ ...selection, workspace }, onFound);
     for (const text of notices)
         log.emit({ type: 'notice', text });
     const planned = planUpload(files, target.remotePath);
@@ -83603,22 +83622,23 @@ async function uploadAsAsked(settings, asked, log, signal) {
     const login = await readLogin(settings);
     for (const text of risksOf(settings.server))
         log.emit({ type: 'warning', text });
-    const early = new EarlySession((stop, turn) => connect(login.connection, stop, turn), signal);
+    const session = new EarlySession((stop, turn) => connect(login.connection, stop, turn), signal);
     try {
-        const plan = await planFiles({ settings, workspace: process.cwd(), log });
+        const onFound = () => session.begin();
+        const plan = await planFiles({ settings, workspace: process.cwd(), log, onFound });
         if (plan.files.length === 0)
             return NOTHING;
         return await uploadPlan(plan, {
             settings,
             secret: login.secret,
             asked,
-            connect: early.connect,
+            connect: session.connect,
             log,
             signal
         });
     }
     finally {
-        early.close();
+        session.close();
     }
 }
 async function uploadPlan(plan, upload) {

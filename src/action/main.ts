@@ -46,20 +46,24 @@ interface Uploaded {
 export async function main(signal: AbortSignal): Promise<void> {
   setOutputs(NOTHING, 'incomplete')
   const log = new Log({ output: core, now: () => clock.now(), every })
-  let early: EarlySession | undefined
   try {
     const step = await summarizingFailure(() => prepare(log, signal))
-    const { settings, login, job } = step
-    early = new EarlySession((stop, turn) => connect(login.connection, stop, turn), signal)
-    const plan = await summarizingFailure(() => planFiles({ settings, workspace: job.workspace, log }))
-    const uploaded =
-      plan.files.length === 0
-        ? { report: NOTHING, keepsState: false }
-        : await uploadStep(plan, new SharedSessions(early.connect), step)
-    await tellResult(uploaded, step)
+    await tellResult(await planAndUpload(step), step)
   } finally {
-    early?.close()
     log.close()
+  }
+}
+
+async function planAndUpload(step: Step): Promise<Uploaded> {
+  const { settings, login, job, log, signal } = step
+  const session = new EarlySession((stop, turn) => connect(login.connection, stop, turn), signal)
+  try {
+    const search = { settings, workspace: job.workspace, log, onFound: () => session.begin() }
+    const plan = await summarizingFailure(() => planFiles(search))
+    if (plan.files.length === 0) return { report: NOTHING, keepsState: false }
+    return await uploadStep(plan, new SharedSessions(session.connect), step)
+  } finally {
+    session.close()
   }
 }
 

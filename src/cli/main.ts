@@ -102,20 +102,21 @@ async function uploadAsAsked(
 ): Promise<Ended> {
   const login = await readLogin(settings)
   for (const text of risksOf(settings.server)) log.emit({ type: 'warning', text })
-  const early = new EarlySession((stop, turn) => connect(login.connection, stop, turn), signal)
+  const session = new EarlySession((stop, turn) => connect(login.connection, stop, turn), signal)
   try {
-    const plan = await planFiles({ settings, workspace: process.cwd(), log })
+    const onFound = () => session.begin()
+    const plan = await planFiles({ settings, workspace: process.cwd(), log, onFound })
     if (plan.files.length === 0) return NOTHING
     return await uploadPlan(plan, {
       settings,
       secret: login.secret,
       asked,
-      connect: early.connect,
+      connect: session.connect,
       log,
       signal
     })
   } finally {
-    early.close()
+    session.close()
   }
 }
 

@@ -6,10 +6,17 @@ import { MemoryServer } from '../../support/memory-server.js'
 
 const never = new AbortController().signal
 
+/** One that is being opened. */
+function begun(connect: Connect, signal = never): EarlySession {
+  const early = new EarlySession(connect, signal)
+  early.begin()
+  return early
+}
+
 describe('an early session', () => {
   let clock: MemoryClock
   let server: MemoryServer
-  const open = (): EarlySession => new EarlySession(server.connect, never)
+  const open = (): EarlySession => begun(server.connect)
   const ask = (early: EarlySession): Promise<Remote> => clock.until(early.connect(never))
 
   /** More than enough to connect. */
@@ -28,6 +35,27 @@ describe('an early session', () => {
     expect(server.living).toEqual([first])
     expect(await ask(early)).not.toBe(first)
     expect(server.sessions).toHaveLength(2)
+  })
+
+  test('is not opened before there is a reason, nor twice', async () => {
+    const early = new EarlySession(server.connect, never)
+    await pass()
+    expect(server.sessions).toEqual([])
+    early.begin()
+    early.begin()
+    await pass()
+    expect(server.sessions).toHaveLength(1)
+  })
+
+  test('is not opened once somebody has another one, nor when nobody will ask for it', async () => {
+    const early = new EarlySession(server.connect, never)
+    await ask(early)
+    early.begin()
+    const other = new EarlySession(server.connect, never)
+    other.close()
+    other.begin()
+    await pass()
+    expect(server.sessions).toHaveLength(1)
   })
 
   test('that has ended meanwhile is nothing for anybody', async () => {
@@ -77,14 +105,14 @@ describe('an early session', () => {
     test('tells who asked how far it is, and what it did before', () => {
       const told: string[] = []
       const turn = { onReached: () => told.push('reached'), onLoggedIn: () => told.push('logged in') }
-      const early = new EarlySession(connect, never)
+      const early = begun(connect)
       opening.turn?.onReached?.()
       void early.connect(never, turn)
       expect(told).toEqual(['reached'])
       opening.turn?.onLoggedIn?.()
       expect(told).toEqual(['reached', 'logged in'])
 
-      const late = new EarlySession(connect, never)
+      const late = begun(connect)
       opening.turn?.onReached?.()
       opening.turn?.onLoggedIn?.()
       void late.connect(never, turn)
@@ -95,7 +123,7 @@ describe('an early session', () => {
       const stop = new AbortController()
       const remote = await clock.until(server.connect(never))
       let opened: (remote: Remote) => void = () => undefined
-      const early = new EarlySession(() => new Promise(resolve => (opened = resolve)), never)
+      const early = begun(() => new Promise(resolve => (opened = resolve)))
       const asked = Promise.allSettled([early.connect(stop.signal)])
       stop.abort(new Error('stopped'))
       await asked
@@ -107,7 +135,7 @@ describe('an early session', () => {
     test.each(['who opened it', 'who asked for it'])('is given up by %s', async who => {
       const stop = new AbortController()
       const isOpener = who === 'who opened it'
-      const early = new EarlySession(connect, isOpener ? stop.signal : never)
+      const early = begun(connect, isOpener ? stop.signal : never)
       const asked = Promise.allSettled([early.connect(isOpener ? never : stop.signal)])
       const { signal } = opening
       expect(signal.aborted).toBe(false)
@@ -119,7 +147,7 @@ describe('an early session', () => {
     })
 
     test('is given up when nobody will ask for it', () => {
-      new EarlySession(connect, never).close()
+      begun(connect).close()
       expect(opening.signal.aborted).toBe(true)
     })
   })

@@ -1,10 +1,11 @@
 import { abortable } from '../../engine/abortable.js'
 import type { Connect, LoginTurn, Remote } from '../../engine/ports.js'
 
-/** The first session of a run, opened before it is asked for: meanwhile the files are searched. */
+/** The first session of a run, opened before it is asked for: while files are searched. */
 export class EarlySession {
   private readonly ending = new AbortController()
-  /** `undefined` once somebody has it. */
+  private begun = false
+  /** `undefined` before it is begun, and once somebody has it. */
   private opening: Promise<Remote> | undefined
   private ended = false
   private isReached = false
@@ -14,8 +15,13 @@ export class EarlySession {
   /** The signal gives up the opening. */
   constructor(
     private readonly open: Connect,
-    signal: AbortSignal
-  ) {
+    private readonly signal: AbortSignal
+  ) {}
+
+  /** Begins to open it, unless that was done, or nobody will ask for it any more. */
+  begin(): void {
+    if (this.begun) return
+    this.begun = true
     const onReached = () => {
       this.isReached = true
       this.turn.onReached?.()
@@ -24,7 +30,7 @@ export class EarlySession {
       this.isLoggedIn = true
       this.turn.onLoggedIn?.()
     }
-    this.opening = open(AbortSignal.any([signal, this.ending.signal]), { onReached, onLoggedIn })
+    this.opening = this.open(AbortSignal.any([this.signal, this.ending.signal]), { onReached, onLoggedIn })
     this.opening
       .then(remote => remote.ended)
       .then(
@@ -39,6 +45,7 @@ export class EarlySession {
    */
   readonly connect: Connect = async (signal, turn = {}) => {
     const { opening } = this
+    this.begun = true
     this.opening = undefined
     if (opening === undefined || this.ended) return this.open(signal, turn)
     this.turn = turn
@@ -55,6 +62,7 @@ export class EarlySession {
   /** Nobody will ask for it any more. */
   close(): void {
     const { opening } = this
+    this.begun = true
     this.opening = undefined
     if (opening !== undefined) this.giveUp(opening, new Error('nobody asked for the session'))
   }
