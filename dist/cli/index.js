@@ -59667,7 +59667,7 @@ exports.suggestSimilar = suggestSimilar;
 __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
 /* harmony import */ var _small_heap_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(139);
 /* harmony import */ var _esm_dirname_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9853);
-/* harmony import */ var _cli_main_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6039);
+/* harmony import */ var _cli_main_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2095);
 
 
 
@@ -59678,7 +59678,7 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 6039:
+/***/ 2095:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -61834,100 +61834,6 @@ async function within({ settings, progress }, signal, work) {
     }
     finally {
         cleanUp();
-    }
-}
-
-;// CONCATENATED MODULE: ./lib/engine/abortable.js
-/** Settles as the work does, or rejects with the signal's reason when that comes first; the work itself goes on. */
-async function abortable(work, signal) {
-    // Also when it ends at once: what is given up may fail later, and nobody else waits for it.
-    work.catch(() => undefined);
-    signal.throwIfAborted();
-    let stop = () => undefined;
-    const aborted = new Promise((_resolve, reject) => {
-        stop = () => reject(signal.reason);
-        signal.addEventListener('abort', stop);
-    });
-    try {
-        return await Promise.race([work, aborted]);
-    }
-    finally {
-        signal.removeEventListener('abort', stop);
-    }
-}
-
-;// CONCATENATED MODULE: ./lib/adapters/sftp/early-session.js
-
-/** The first session of a run, opened before it is asked for: while files are searched. */
-class EarlySession {
-    open;
-    signal;
-    ending = new AbortController();
-    begun = false;
-    /** `undefined` before it is begun, and once somebody has it. */
-    opening;
-    ended = false;
-    isReached = false;
-    isLoggedIn = false;
-    turn = {};
-    /** The signal gives up the opening. */
-    constructor(open, signal) {
-        this.open = open;
-        this.signal = signal;
-    }
-    /** Begins to open it, unless that was done, or nobody will ask for it any more. */
-    begin() {
-        if (this.begun)
-            return;
-        this.begun = true;
-        const onReached = () => {
-            this.isReached = true;
-            this.turn.onReached?.();
-        };
-        const onLoggedIn = () => {
-            this.isLoggedIn = true;
-            this.turn.onLoggedIn?.();
-        };
-        this.opening = this.open(AbortSignal.any([this.signal, this.ending.signal]), { onReached, onLoggedIn });
-        this.opening
-            .then(remote => remote.ended)
-            .then(() => (this.ended = true), () => undefined);
-    }
-    /**
-     * The first who asks gets it, or hears why it could not be opened. Others get sessions of their own, and so does who
-     * asks when it has ended.
-     */
-    connect = async (signal, turn = {}) => {
-        const { opening } = this;
-        this.begun = true;
-        this.opening = undefined;
-        if (opening === undefined || this.ended)
-            return this.open(signal, turn);
-        this.turn = turn;
-        if (this.isReached)
-            turn.onReached?.();
-        if (this.isLoggedIn)
-            turn.onLoggedIn?.();
-        try {
-            return await abortable(opening, signal);
-        }
-        catch (error) {
-            this.giveUp(opening, error);
-            throw error;
-        }
-    };
-    /** Nobody will ask for it any more. */
-    close() {
-        const { opening } = this;
-        this.begun = true;
-        this.opening = undefined;
-        if (opening !== undefined)
-            this.giveUp(opening, new Error('nobody asked for the session'));
-    }
-    /** It may be open already. */
-    giveUp(opening, reason) {
-        this.ending.abort(reason);
-        opening.then(remote => remote.close(), () => undefined);
     }
 }
 
@@ -70357,20 +70263,14 @@ function escapeGlob(path) {
 
 
 /**
- * Searches with @actions/glob; `onFound` is called when the first path was found.
+ * Searches with @actions/glob.
  *
  * @throws UploadError `source-unreadable` when a directory cannot be read.
  */
-async function search(lines, options, onFound) {
+async function search(lines, options) {
     const globber = await createGlobber(lines, options);
-    const paths = [];
     try {
-        for await (const path of globber.globGenerator()) {
-            if (paths.length === 0)
-                onFound();
-            paths.push(path);
-        }
-        return { searchPaths: globber.getSearchPaths(), paths };
+        return { searchPaths: globber.getSearchPaths(), paths: await globber.glob() };
     }
     catch (error) {
         const path = typeof error === 'object' && error !== null && 'path' in error ? error.path : undefined;
@@ -70435,12 +70335,10 @@ function createGlobber(lines, options) {
  * as its name, unless that ends with a slash. So `*.zip => out.zip` puts its matches into a directory `out.zip`. Lines
  * with `!` hold for all sets.
  *
- * `onFound` is called, at least once, when a file was found; others may be found long after it.
- *
  * @throws UploadError `invalid-input` for a line that cannot be read, and for file names that cannot be sent or must
  * not go into logs; `source-unreadable`.
  */
-async function matchFiles(selection, onFound = () => undefined) {
+async function matchFiles(selection) {
     const options = { ...selection, workspace: (0,external_node_path_.resolve)(selection.workspace) };
     const rules = await readIgnoreFile(options.ignoreFile, options.workspace);
     const notices = createNotices(options);
@@ -70450,7 +70348,7 @@ async function matchFiles(selection, onFound = () => undefined) {
     for (const set of setsOf(selection.paths)) {
         for (const line of set.lines)
             await searchPathOf(line, options);
-        const { searchPaths, paths } = await search(set.lines, options, onFound);
+        const { searchPaths, paths } = await search(set.lines, options);
         const { sizes, symlinks, special } = sortPaths(paths, options.followSymlinks);
         const placement = set.place(searchPaths, [...sizes.keys()]);
         placements.push(placement);
@@ -70511,10 +70409,10 @@ function isAtOrBelow(path, directory) {
 
 
 /** Finds the files that this job uploads, and says what it leaves out. @throws UploadError `no-files`, `invalid-input`. */
-async function planFiles({ settings, workspace, log, onFound }) {
+async function planFiles({ settings, workspace, log }) {
     const { selection, target } = settings;
     log.planning();
-    const { files, notices, leavesOut } = await matchFiles({ ...selection, workspace }, onFound);
+    const { files, notices, leavesOut } = await matchFiles({ ...selection, workspace });
     for (const text of notices)
         log.emit({ type: 'notice', text });
     const planned = planUpload(files, target.remotePath);
@@ -70873,6 +70771,25 @@ function last({ offset, length }, most) {
 function prove_clip(offset, length, fileSize) {
     const from = Math.max(0, offset);
     return { offset: from, length: Math.min(offset + length, fileSize) - from };
+}
+
+;// CONCATENATED MODULE: ./lib/engine/abortable.js
+/** Settles as the work does, or rejects with the signal's reason when that comes first; the work itself goes on. */
+async function abortable(work, signal) {
+    // Also when it ends at once: what is given up may fail later, and nobody else waits for it.
+    work.catch(() => undefined);
+    signal.throwIfAborted();
+    let stop = () => undefined;
+    const aborted = new Promise((_resolve, reject) => {
+        stop = () => reject(signal.reason);
+        signal.addEventListener('abort', stop);
+    });
+    try {
+        return await Promise.race([work, aborted]);
+    }
+    finally {
+        signal.removeEventListener('abort', stop);
+    }
 }
 
 ;// CONCATENATED MODULE: ./lib/engine/verify.js
@@ -83554,7 +83471,6 @@ function keepsNothing() {
 
 
 
-
 const NOTHING = { report: { results: [], elapsedMs: 0 }, error: undefined, keepsState: false };
 /** The command: reads the flags, uploads, reports, and gives the exit code. */
 async function main(argv) {
@@ -83618,42 +83534,30 @@ async function run(asked, log, signal) {
         log.close();
     }
 }
-async function uploadAsAsked(settings, asked, log, signal) {
+async function uploadAsAsked(settings, { stateDirectory, paths }, log, signal) {
     const login = await readLogin(settings);
+    const warn = (text) => log.emit({ type: 'warning', text });
     for (const text of risksOf(settings.server))
-        log.emit({ type: 'warning', text });
-    const session = new EarlySession((stop, turn) => connect(login.connection, stop, turn), signal);
-    try {
-        const onFound = () => session.begin();
-        const plan = await planFiles({ settings, workspace: process.cwd(), log, onFound });
-        if (plan.files.length === 0)
-            return NOTHING;
-        return await uploadPlan(plan, {
-            settings,
-            secret: login.secret,
-            asked,
-            connect: session.connect,
-            log,
-            signal
-        });
-    }
-    finally {
-        session.close();
-    }
-}
-async function uploadPlan(plan, upload) {
-    const { settings, secret, asked, log } = upload;
-    const { stateDirectory, paths } = asked;
+        warn(text);
+    const plan = await planFiles({ settings, workspace: process.cwd(), log });
+    if (plan.files.length === 0)
+        return NOTHING;
     const machine = { environment: process.env, platform: process.platform, home: (0,external_node_os_namespaceObject.homedir)() };
     const place = {
         cache: stateDirectory ?? cacheDirectory(machine),
         own: privateDirectory(machine),
         paths
     };
-    const warn = (text) => log.emit({ type: 'warning', text });
-    const { state, isKept, close } = await openState(settings, secret, place, warn);
+    const { state, isKept, close } = await openState(settings, login.secret, place, warn);
     try {
-        const report = await uploadFiles(plan, { ...upload, state, temp: (0,external_node_os_namespaceObject.tmpdir)() });
+        const report = await uploadFiles(plan, {
+            settings,
+            connect: (stop, turn) => connect(login.connection, stop, turn),
+            state,
+            temp: (0,external_node_os_namespaceObject.tmpdir)(),
+            log,
+            signal
+        });
         return { report, error: failureOf(report), keepsState: isKept(), isDryRun: settings.isDryRun };
     }
     finally {

@@ -4,7 +4,6 @@ import { explain } from '../core/failure-help.js'
 import type { Report } from '../core/report.js'
 import { connect } from '../adapters/sftp/connect.js'
 import { dialogues } from '../adapters/sftp/dialogue.js'
-import { EarlySession } from '../adapters/sftp/early-session.js'
 import { SharedSessions } from '../adapters/sftp/shared-sessions.js'
 import { clock, every } from '../run/clock.js'
 import { actionIn, readSettings } from '../run/inputs.js'
@@ -47,23 +46,12 @@ export async function main(signal: AbortSignal): Promise<void> {
   setOutputs(NOTHING, 'incomplete')
   const log = new Log({ output: core, now: () => clock.now(), every })
   try {
-    const step = await summarizingFailure(() => prepare(log, signal))
-    await tellResult(await planAndUpload(step), step)
+    const { step, plan } = await summarizingFailure(() => prepare(log, signal))
+    const uploaded =
+      plan.files.length === 0 ? { report: NOTHING, keepsState: false } : await uploadStep(plan, step)
+    await tellResult(uploaded, step)
   } finally {
     log.close()
-  }
-}
-
-async function planAndUpload(step: Step): Promise<Uploaded> {
-  const { settings, login, job, log, signal } = step
-  const session = new EarlySession((stop, turn) => connect(login.connection, stop, turn), signal)
-  try {
-    const search = { settings, workspace: job.workspace, log, onFound: () => session.begin() }
-    const plan = await summarizingFailure(() => planFiles(search))
-    if (plan.files.length === 0) return { report: NOTHING, keepsState: false }
-    return await uploadStep(plan, new SharedSessions(session.connect), step)
-  } finally {
-    session.close()
   }
 }
 
@@ -78,18 +66,20 @@ async function summarizingFailure<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-async function prepare(log: Log, signal: AbortSignal): Promise<Step> {
+async function prepare(log: Log, signal: AbortSignal): Promise<{ step: Step; plan: Plan }> {
   const settings = readSettings(name => core.getInput(name), actionIn(process.env))
   for (const secret of secretsOf(settings)) core.setSecret(secret)
   const login = await readLogin(settings, core.isDebug() ? dialogues(debug) : undefined)
-  return { settings, login, job: readJob(process.env), log, signal }
+  const job = readJob(process.env)
+  const plan = await planFiles({ settings, workspace: job.workspace, log })
+  return { step: { settings, login, job, log, signal }, plan }
 }
 
 function debug(line: string): void {
   core.debug(printable(line))
 }
 
-async function uploadStep(plan: Plan, sessions: SharedSessions, step: Step): Promise<Uploaded> {
+async function uploadStep(plan: Plan, step: Step): Promise<Uploaded> {
   const { settings, login, job, log, signal } = step
   for (const text of risksOf(settings.server)) log.emit({ type: 'warning', text })
   if (login.secret === undefined && settings.state.store !== 'none') {
@@ -98,6 +88,7 @@ async function uploadStep(plan: Plan, sessions: SharedSessions, step: Step): Pro
       text: 'No state is kept, and a re-run starts from zero: the agent has no ed25519 or RSA key whose signature could seal it. Such a key, the input key or password keeps it.'
     })
   }
+  const sessions = new SharedSessions((stop, turn) => connect(login.connection, stop, turn))
   const { kept, ...state } = openState({
     settings,
     secret: login.secret,

@@ -2,14 +2,12 @@ import { homedir, tmpdir } from 'node:os'
 import { toUploadError, type UploadError } from '../core/errors.js'
 import { explain } from '../core/failure-help.js'
 import { type Report, totalsOf } from '../core/report.js'
-import type { Connect } from '../engine/ports.js'
 import { connect } from '../adapters/sftp/connect.js'
-import { EarlySession } from '../adapters/sftp/early-session.js'
 import { clock, every } from '../run/clock.js'
 import { Log } from '../run/log.js'
-import { type Login, readLogin, risksOf } from '../run/login.js'
+import { readLogin, risksOf } from '../run/login.js'
 import { failureOf, type OutcomeContext, outcomeOf, trafficOf } from '../run/outcome.js'
-import { planFiles, type Plan } from '../run/plan-files.js'
+import { planFiles } from '../run/plan-files.js'
 import { printableLines } from '../run/printable.js'
 import type { Settings } from '../run/settings.js'
 import { stopSignal } from '../run/stop-signal.js'
@@ -96,52 +94,32 @@ async function run(asked: CommandLine, log: Log, signal: AbortSignal): Promise<E
 
 async function uploadAsAsked(
   settings: Settings,
-  asked: CommandLine,
+  { stateDirectory, paths }: CommandLine,
   log: Log,
   signal: AbortSignal
 ): Promise<Ended> {
   const login = await readLogin(settings)
-  for (const text of risksOf(settings.server)) log.emit({ type: 'warning', text })
-  const session = new EarlySession((stop, turn) => connect(login.connection, stop, turn), signal)
-  try {
-    const onFound = () => session.begin()
-    const plan = await planFiles({ settings, workspace: process.cwd(), log, onFound })
-    if (plan.files.length === 0) return NOTHING
-    return await uploadPlan(plan, {
-      settings,
-      secret: login.secret,
-      asked,
-      connect: session.connect,
-      log,
-      signal
-    })
-  } finally {
-    session.close()
-  }
-}
+  const warn = (text: string) => log.emit({ type: 'warning', text })
+  for (const text of risksOf(settings.server)) warn(text)
+  const plan = await planFiles({ settings, workspace: process.cwd(), log })
+  if (plan.files.length === 0) return NOTHING
 
-interface Upload {
-  readonly settings: Settings
-  readonly secret: Login['secret']
-  readonly asked: CommandLine
-  readonly connect: Connect
-  readonly log: Log
-  readonly signal: AbortSignal
-}
-
-async function uploadPlan(plan: Plan, upload: Upload): Promise<Ended> {
-  const { settings, secret, asked, log } = upload
-  const { stateDirectory, paths } = asked
   const machine = { environment: process.env, platform: process.platform, home: homedir() }
   const place = {
     cache: stateDirectory ?? cacheDirectory(machine),
     own: privateDirectory(machine),
     paths
   }
-  const warn = (text: string) => log.emit({ type: 'warning', text })
-  const { state, isKept, close } = await openState(settings, secret, place, warn)
+  const { state, isKept, close } = await openState(settings, login.secret, place, warn)
   try {
-    const report = await uploadFiles(plan, { ...upload, state, temp: tmpdir() })
+    const report = await uploadFiles(plan, {
+      settings,
+      connect: (stop, turn) => connect(login.connection, stop, turn),
+      state,
+      temp: tmpdir(),
+      log,
+      signal
+    })
     return { report, error: failureOf(report), keepsState: isKept(), isDryRun: settings.isDryRun }
   } finally {
     await close()

@@ -17,15 +17,13 @@ interface Search {
   /** Relative paths begin here. */
   readonly workspace: string
   readonly log: Log
-  /** Called, at least once, when there is something to upload, as far as can be told while others are searched. */
-  readonly onFound: () => void
 }
 
 /** Finds the files that this job uploads, and says what it leaves out. @throws UploadError `no-files`, `invalid-input`. */
-export async function planFiles({ settings, workspace, log, onFound }: Search): Promise<Plan> {
+export async function planFiles({ settings, workspace, log }: Search): Promise<Plan> {
   const { selection, target } = settings
   log.planning()
-  const { files, notices, leavesOut } = await matchFiles({ ...selection, workspace }, onFound)
+  const { files, notices, leavesOut } = await matchFiles({ ...selection, workspace })
   for (const text of notices) log.emit({ type: 'notice', text })
   const planned = planUpload(files, target.remotePath)
   if (planned.length === 0) reportNoFiles(selection, log)

@@ -45,18 +45,6 @@ async function placesOf(paths: string, options?: { includeHiddenFiles?: boolean;
   return files.map(({ place }) => place.join('/')).sort()
 }
 
-test.each([
-  ['path/to/artifact', 1],
-  ['path/to/artifact\npath/to/artifact/world.txt => other', 2],
-  ['path/**/*.none', 0]
-])('the search of %j says %i times that something was found', async (paths, times) => {
-  await make('path/to/artifact/world.txt', 'path/to/artifact/sub/deep.txt')
-  let found = 0
-  const selection = { ignoreFile: undefined, includeHiddenFiles: false, followSymlinks: true, workspace }
-  await matchFiles({ ...selection, paths: paths.split('\n') }, () => found++)
-  expect(found).toBe(times)
-})
-
 describe('the root of plain lines', () => {
   test.each([
     ['a single file gets its own name', 'path/to/artifact/world.txt', ['world.txt']],

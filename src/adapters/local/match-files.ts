@@ -48,15 +48,10 @@ interface FileSet {
  * as its name, unless that ends with a slash. So `*.zip => out.zip` puts its matches into a directory `out.zip`. Lines
  * with `!` hold for all sets.
  *
- * `onFound` is called, at least once, when a file was found; others may be found long after it.
- *
  * @throws UploadError `invalid-input` for a line that cannot be read, and for file names that cannot be sent or must
  * not go into logs; `source-unreadable`.
  */
-export async function matchFiles(
-  selection: FileSelection,
-  onFound: () => void = () => undefined
-): Promise<Match> {
+export async function matchFiles(selection: FileSelection): Promise<Match> {
   const options = { ...selection, workspace: resolve(selection.workspace) }
   const rules = await readIgnoreFile(options.ignoreFile, options.workspace)
   const notices = createNotices(options)
@@ -65,7 +60,7 @@ export async function matchFiles(
   const files: MatchedFile[] = []
   for (const set of setsOf(selection.paths)) {
     for (const line of set.lines) await searchPathOf(line, options)
-    const { searchPaths, paths } = await search(set.lines, options, onFound)
+    const { searchPaths, paths } = await search(set.lines, options)
     const { sizes, symlinks, special } = sortPaths(paths, options.followSymlinks)
     const placement = set.place(searchPaths, [...sizes.keys()])
     placements.push(placement)

@@ -20,23 +20,14 @@ export interface SearchResult {
 }
 
 /**
- * Searches with @actions/glob; `onFound` is called when the first path was found.
+ * Searches with @actions/glob.
  *
  * @throws UploadError `source-unreadable` when a directory cannot be read.
  */
-export async function search(
-  lines: readonly PathLine[],
-  options: SearchOptions,
-  onFound: () => void
-): Promise<SearchResult> {
+export async function search(lines: readonly PathLine[], options: SearchOptions): Promise<SearchResult> {
   const globber = await createGlobber(lines, options)
-  const paths: string[] = []
   try {
-    for await (const path of globber.globGenerator()) {
-      if (paths.length === 0) onFound()
-      paths.push(path)
-    }
-    return { searchPaths: globber.getSearchPaths(), paths }
+    return { searchPaths: globber.getSearchPaths(), paths: await globber.glob() }
   } catch (error) {
     const path = typeof error === 'object' && error !== null && 'path' in error ? error.path : undefined
     if (typeof path === 'string' && path.includes('\uFFFD')) throw badName(path) // it met a name that is not UTF-8 and could not look at it
