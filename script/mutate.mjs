@@ -10,9 +10,10 @@ const STRYKER = '9.6.1'
 /** Files that only show through what they are a part of, and the tests that judge them. */
 const JUDGES = {
   'engine/context': ['run/inputs'],
+  'engine/counted-remote': ['engine/open-handles', 'engine/counted-remote'],
   'engine/drain': ['engine/for-each'],
   'engine/keep-part': ['engine/publish-together', 'engine/decide'],
-  'engine/open-handles': ['engine/counted-remote'],
+  'engine/open-handles': ['engine/open-handles', 'engine/counted-remote'],
   'engine/publish-whole': ['engine/publish-together', 'engine/decide'],
   'engine/run-log': ['engine/earlier-runs'],
   'engine/upload': ['engine/upload', 'engine/earlier-runs', 'engine/last-file'],

@@ -1,0 +1,168 @@
+import { beforeEach, describe, expect, test } from '@jest/globals'
+import { UploadError } from '../../src/core/errors.js'
+import { CountedRemote } from '../../src/engine/counted-remote.js'
+import { OpenHandles, TooManyOpen } from '../../src/engine/open-handles.js'
+import type { Remote, RemoteFile } from '../../src/engine/ports.js'
+
+const refused = new UploadError('server-failure', 'Failure')
+const forbidden = new UploadError('permission', 'Permission denied')
+
+/** A session that notes what it is asked for. */
+class NotedSession {
+  readonly calls: unknown[][] = []
+  answer: (name: string) => Promise<unknown> = name => Promise.resolve(`answer to ${name}`)
+  end: (reason: UploadError) => void = () => undefined
+
+  open(): Remote {
+    const ended = new Promise<UploadError>(resolve => (this.end = resolve))
+    const methods = new Set<string>(Object.keys(REQUESTS))
+    const get = (_target: object, name: string) => {
+      if (name === 'ended') return ended
+      if (name === 'maxOpenFiles') return Infinity
+      if (!methods.has(name)) return `value of ${name}`
+      return (...given: unknown[]) => {
+        this.calls.push([name, ...given])
+        return this.answer(name)
+      }
+    }
+    return new Proxy({}, { get }) as Remote
+  }
+}
+
+const REQUESTS = {
+  create: ['a', 0o644],
+  reopen: ['a'],
+  openForReading: ['a'],
+  list: ['a'],
+  stat: ['a'],
+  kindOf: ['a'],
+  makeDirectory: ['a', 0o755],
+  replace: ['a', 'b'],
+  rename: ['a', 'b'],
+  copy: ['a', 'b', [], 0o644],
+  remove: ['a'],
+  removeDirectory: ['a'],
+  setAttributes: ['a', { mode: 0o644 }],
+  freeBytes: ['a'],
+  sha256: ['a', 5]
+}
+const OPENINGS = ['create', 'reopen', 'openForReading']
+type Request = keyof typeof REQUESTS
+
+describe('a session whose handles are counted', () => {
+  let session: NotedSession
+  let all: OpenHandles
+  let remote: CountedRemote
+
+  const ask = (name: Request) =>
+    (remote as unknown as Record<Request, (...given: unknown[]) => Promise<unknown>>)[name](...REQUESTS[name])
+  const open = async () => {
+    session.answer = () => Promise.resolve({ close: () => Promise.resolve() })
+    return (await ask('create')) as RemoteFile
+  }
+
+  beforeEach(() => {
+    session = new NotedSession()
+    all = new OpenHandles()
+    remote = new CountedRemote(session.open(), all)
+  })
+
+  test.each(['chunkSize', 'window', 'roundTripMs', 'canReplace', 'canCopy'] as const)(
+    'has the %s of the session',
+    name => {
+      expect(remote[name]).toBe(`value of ${name}`)
+    }
+  )
+
+  test.each(Object.keys(REQUESTS) as Request[])('hands on %s', async name => {
+    const answered = await ask(name)
+    expect(session.calls).toEqual([[name, ...REQUESTS[name]]])
+    if (!OPENINGS.includes(name)) expect(answered).toBe(name === 'copy' ? undefined : `answer to ${name}`)
+  })
+
+  test.each(Object.keys(REQUESTS) as Request[])('hands on why %s is refused', async name => {
+    session.answer = () => Promise.reject(forbidden)
+    await expect(ask(name)).rejects.toBe(forbidden)
+    expect(session.calls).toHaveLength(1)
+  })
+
+  test('counts what is open until it is closed, or ends with its session', async () => {
+    const other = new CountedRemote(new NotedSession().open(), all)
+    const files = [await open(), await open(), await open()]
+    expect([remote.handles.open, all.open]).toEqual([3, 3])
+    await files[0]?.close()
+    expect([remote.handles.open, other.handles.open, all.open]).toEqual([2, 0, 2])
+    session.end(forbidden)
+    await remote.ended
+    expect(all.open).toBe(0)
+    await files[1]?.close()
+    expect(all.open).toBe(0)
+  })
+
+  test.each([
+    { opened: 1, error: refused, isTooMany: false },
+    { opened: 2, error: refused, isTooMany: true },
+    { opened: 2, error: forbidden, isTooMany: false }
+  ])('with $opened of 3 handles open, a copy that fails with $error has too few: $isTooMany', async given => {
+    for (let count = 0; count < given.opened; count++) await open()
+    remote.handles.most = 3
+    session.answer = () => Promise.reject(given.error)
+    const error: unknown = await ask('copy').catch((thrown: unknown) => thrown)
+    if (given.isTooMany) expect(error).toMatchObject({ refusal: refused, open: 3 })
+    else expect(error).toBe(given.error)
+    expect(error instanceof TooManyOpen).toBe(given.isTooMany)
+  })
+
+  test('asks for a listing again while something is open that may be closed, six times at most', async () => {
+    await open()
+    session.calls.length = 0
+    session.answer = () => Promise.reject(refused)
+    const listing = Promise.allSettled([ask('list')])
+    for (let closed = 0; closed < 10; closed++) {
+      await new Promise(resolve => setImmediate(resolve))
+      all.wake()
+    }
+    expect(await listing).toMatchObject([{ status: 'rejected', reason: refused }])
+    expect(session.calls).toHaveLength(6)
+  })
+
+  test('asks for a listing once where nothing is open', async () => {
+    session.answer = () => Promise.reject(refused)
+    await expect(ask('list')).rejects.toBe(refused)
+    expect(session.calls).toHaveLength(1)
+  })
+})
+
+test('whoever waits for a handle to be closed waits for that, and not where none is open', async () => {
+  const all = new OpenHandles()
+  await all.closed()
+  all.noteOpened()
+  let isClosed = false
+  const closed = all.closed().then(() => (isClosed = true))
+  await new Promise(resolve => setImmediate(resolve))
+  expect(isClosed).toBe(false)
+  all.noteClosed(1)
+  await closed
+  expect(all.open).toBe(0)
+})
+
+test('more handles than were thought the most show that they were not', () => {
+  const all = new OpenHandles()
+  all.most = 1
+  all.noteOpened()
+  expect(all.most).toBe(1)
+  all.noteOpened()
+  expect(all.most).toBe(2)
+  expect(all.mostFiles).toBe(1)
+})
+
+test('others that are open, or were since a mark, are counted', () => {
+  const all = new OpenHandles()
+  all.noteOpened()
+  const mark = all.mark()
+  expect(all.othersSince(mark)).toBe(1)
+  all.noteOpened()
+  all.noteClosed(2)
+  expect(all.othersSince(mark)).toBe(2)
+  expect(all.othersSince(all.mark())).toBe(0)
+})
