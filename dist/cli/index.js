@@ -60266,6 +60266,9 @@ function whyNotConnected(error, progress, login) {
         case 'client-timeout':
             return ['connection-lost', serverText(error.message)];
         default:
+            // What a server says before it hangs up is lost where the system resets the connection.
+            if (stage === 'greeting' && error.code === 'ECONNRESET')
+                return droppedAtOnce(progress);
             // SSH_DISCONNECT_NO_MORE_AUTH_METHODS_AVAILABLE is 14, too many tries end with 2 (RFC 4253, section 11.1).
             if (error.code === 2 && /auth/i.test(error.message))
                 return tooManyTries(login);

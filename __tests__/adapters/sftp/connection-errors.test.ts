@@ -168,6 +168,13 @@ const TEXTS: readonly (readonly [string, UploadError, ErrorCode, RegExp, RegExp]
     /MaxStartups[^]*fail2ban[^]*connections/
   ],
   [
+    'the same, where what it says is lost in a reset',
+    connectionError(socket('ECONNRESET', 'read ECONNRESET'), at('greeting'), nobody),
+    'connection-lost',
+    /closed the connection before it named itself/,
+    /MaxStartups[^]*fail2ban[^]*connections/
+  ],
+  [
     'a server that hangs up during the login',
     connectionError(undefined, at('logging-in'), nobody),
     'connection-lost',
