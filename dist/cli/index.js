@@ -59858,7 +59858,8 @@ function sendChannelData(protocol, channel, parts) {
     const { _cipher: cipher, _kexinit: keyExchange, _packetRW: packets, _debug: debug } = protocol;
     const isCompressed = packets?.write.allocStart !== BEFORE_PAYLOAD;
     if (!isGcm(cipher) || isCompressed || keyExchange !== undefined) {
-        protocol.channelData(channel, Buffer.concat(parts));
+        const [first] = parts;
+        protocol.channelData(channel, parts.length === 1 && first !== undefined ? first : Buffer.concat(parts));
         return;
     }
     const length = parts.reduce((sum, part) => sum + part.length, 0);
@@ -61638,6 +61639,8 @@ class SftpSession {
 ;// CONCATENATED MODULE: ./lib/adapters/sftp/spare-copies.js
 /** SSH_FXP_WRITE (draft-ietf-secsh-filexfer-02, section 6.4). */
 const spare_copies_WRITE = 6;
+/** Length, type, id, length of the handle, position, length of the bytes. */
+const spare_copies_HEAD = 4 + 1 + 4 + 4 + 8 + 4;
 /** Bytes from which sparing their copies pays; shorter writes share packets with what follows. */
 const spare_copies_LONG = 16 * 1024;
 /**
@@ -61652,17 +61655,18 @@ function spareCopies(sftp, flush) {
     const { outgoing } = internals;
     const writeCopy = sftp.write.bind(sftp);
     const write = (handle, buffer, from, length, position, done) => {
-        const id = (internals._writeReqid + 1) >>> 0;
-        const head = headOf(id, handle, position, length);
-        const fits = head.length + length <= outgoing.window && length <= internals._maxWriteLen;
+        const whole = spare_copies_HEAD + handle.length + length;
+        const fits = whole <= outgoing.window && length <= internals._maxWriteLen;
         if (length < spare_copies_LONG || !fits || outgoing.state !== 'open') {
             writeCopy(handle, buffer, from, length, position, done);
             return;
         }
+        const id = (internals._writeReqid + 1) >>> 0;
+        const head = headOf(id, handle, position, length);
         internals._writeReqid = id;
         internals._requests[id] = { cb: done };
         internals._debug?.(`SFTP: Outbound: Sent WRITE (id:${id})`);
-        outgoing.window -= head.length + length;
+        outgoing.window -= whole;
         const send = (bytes) => internals._protocol.channelData(outgoing.id, bytes);
         send(head);
         const bytes = buffer.subarray(from, from + length);
@@ -61681,7 +61685,7 @@ function isKnown(internals) {
 }
 /** The request up to its bytes. */
 function headOf(id, handle, position, length) {
-    const head = Buffer.allocUnsafe(4 + 1 + 4 + 4 + handle.length + 8 + 4);
+    const head = Buffer.allocUnsafe(spare_copies_HEAD + handle.length);
     let at = head.writeUInt32BE(head.length - 4 + length);
     at = head.writeUInt8(spare_copies_WRITE, at);
     at = head.writeUInt32BE(id, at);
@@ -79431,7 +79435,7 @@ const PER_FILE_MS = 1;
 class Pace {
     onGrowth;
     lines = [];
-    fastestMs = 0;
+    fastestMs;
     constructor(onGrowth) {
         this.onGrowth = onGrowth;
     }
@@ -79440,17 +79444,15 @@ class Pace {
         let roundTripMs = Infinity;
         for (const line of this.lines)
             roundTripMs = Math.min(roundTripMs, line.roundTripMs);
-        return Math.max(LEAST, PER_ROUND_TRIP_MS * roundTripMs, PER_FILE_MS * this.fastestMs);
+        return Math.max(LEAST, PER_ROUND_TRIP_MS * roundTripMs, PER_FILE_MS * (this.fastestMs ?? 0));
     }
     noteLine(line) {
         this.lines.push(line);
     }
     /** A file took so long from its first request to its last answer. */
     noteFile(milliseconds) {
-        const isFirst = this.fastestMs === 0;
-        if (!isFirst && milliseconds >= this.fastestMs)
-            return;
-        this.fastestMs = milliseconds;
+        const isFirst = this.fastestMs === undefined;
+        this.fastestMs = Math.min(this.fastestMs ?? Infinity, milliseconds);
         if (isFirst)
             this.onGrowth();
     }
@@ -79986,9 +79988,13 @@ async function renamePart(task, partId) {
     const { progress, record, lane } = task;
     const pathOf = (id) => partPath(progress.file.remote, id);
     await lane.remote.rename(pathOf(record.partId), pathOf(partId));
+    return goOnWith(task, partId);
+}
+/** The part file has that id from now on. */
+function goOnWith(task, partId) {
     abandon(task);
-    const renamed = { ...record, partId, claimId: undefined, rebuilt: undefined, publishing: undefined };
-    return { ...task, record: remember(task, renamed) };
+    const record = { ...task.record, partId, claimId: undefined, rebuilt: undefined, publishing: undefined };
+    return { ...task, record: remember(task, record) };
 }
 /** Goes on with a copy of what is kept of the part file, which is removed. */
 async function copyPart(task) {
@@ -80009,9 +80015,7 @@ async function copyPart(task) {
             ? new UploadError('server-failure', error.message, { cause: error })
             : error;
     }
-    abandon(task);
-    const copied = { ...record, partId, claimId: undefined, rebuilt: undefined, publishing: undefined };
-    const next = { ...task, record: remember(task, copied) };
+    const next = goOnWith(task, partId);
     await discard(next, record);
     return next;
 }

@@ -59,9 +59,14 @@ async function renamePart(task: RecordedTask, partId: string): Promise<RecordedT
   const { progress, record, lane } = task
   const pathOf = (id: string) => partPath(progress.file.remote, id)
   await lane.remote.rename(pathOf(record.partId), pathOf(partId))
+  return goOnWith(task, partId)
+}
+
+/** The part file has that id from now on. */
+function goOnWith(task: RecordedTask, partId: string): RecordedTask {
   abandon(task)
-  const renamed = { ...record, partId, claimId: undefined, rebuilt: undefined, publishing: undefined }
-  return { ...task, record: remember(task, renamed) }
+  const record = { ...task.record, partId, claimId: undefined, rebuilt: undefined, publishing: undefined }
+  return { ...task, record: remember(task, record) }
 }
 
 /** Goes on with a copy of what is kept of the part file, which is removed. */
@@ -81,9 +86,7 @@ async function copyPart(task: RecordedTask): Promise<RecordedTask> {
       ? new UploadError('server-failure', error.message, { cause: error })
       : error
   }
-  abandon(task)
-  const copied = { ...record, partId, claimId: undefined, rebuilt: undefined, publishing: undefined }
-  const next = { ...task, record: remember(task, copied) }
+  const next = goOnWith(task, partId)
   await discard(next, record)
   return next
 }

@@ -15,7 +15,7 @@ type Line = Pick<Remote, 'roundTripMs'>
  */
 export class Pace {
   private readonly lines: Line[] = []
-  private fastestMs = 0
+  private fastestMs: number | undefined
 
   constructor(private readonly onGrowth: () => void) {}
 
@@ -23,7 +23,7 @@ export class Pace {
   get mostFiles(): number {
     let roundTripMs = Infinity
     for (const line of this.lines) roundTripMs = Math.min(roundTripMs, line.roundTripMs)
-    return Math.max(LEAST, PER_ROUND_TRIP_MS * roundTripMs, PER_FILE_MS * this.fastestMs)
+    return Math.max(LEAST, PER_ROUND_TRIP_MS * roundTripMs, PER_FILE_MS * (this.fastestMs ?? 0))
   }
 
   noteLine(line: Line): void {
@@ -32,9 +32,8 @@ export class Pace {
 
   /** A file took so long from its first request to its last answer. */
   noteFile(milliseconds: number): void {
-    const isFirst = this.fastestMs === 0
-    if (!isFirst && milliseconds >= this.fastestMs) return
-    this.fastestMs = milliseconds
+    const isFirst = this.fastestMs === undefined
+    this.fastestMs = Math.min(this.fastestMs ?? Infinity, milliseconds)
     if (isFirst) this.onGrowth()
   }
 }

@@ -43,7 +43,8 @@ export function sendChannelData(protocol: Protocol, channel: number, parts: read
   const { _cipher: cipher, _kexinit: keyExchange, _packetRW: packets, _debug: debug } = protocol
   const isCompressed = packets?.write.allocStart !== BEFORE_PAYLOAD
   if (!isGcm(cipher) || isCompressed || keyExchange !== undefined) {
-    protocol.channelData(channel, Buffer.concat(parts))
+    const [first] = parts
+    protocol.channelData(channel, parts.length === 1 && first !== undefined ? first : Buffer.concat(parts))
     return
   }
   const length = parts.reduce((sum, part) => sum + part.length, 0)

@@ -22,6 +22,8 @@ interface Internals {
 
 /** SSH_FXP_WRITE (draft-ietf-secsh-filexfer-02, section 6.4). */
 const WRITE = 6
+/** Length, type, id, length of the handle, position, length of the bytes. */
+const HEAD = 4 + 1 + 4 + 4 + 8 + 4
 /** Bytes from which sparing their copies pays; shorter writes share packets with what follows. */
 const LONG = 16 * 1024
 
@@ -37,17 +39,18 @@ export function spareCopies(sftp: SFTPWrapper, flush: () => void): void {
   const writeCopy = sftp.write.bind(sftp)
 
   const write: Write = (handle, buffer, from, length, position, done) => {
-    const id = (internals._writeReqid + 1) >>> 0
-    const head = headOf(id, handle, position, length)
-    const fits = head.length + length <= outgoing.window && length <= internals._maxWriteLen
+    const whole = HEAD + handle.length + length
+    const fits = whole <= outgoing.window && length <= internals._maxWriteLen
     if (length < LONG || !fits || outgoing.state !== 'open') {
       writeCopy(handle, buffer, from, length, position, done)
       return
     }
+    const id = (internals._writeReqid + 1) >>> 0
+    const head = headOf(id, handle, position, length)
     internals._writeReqid = id
     internals._requests[id] = { cb: done }
     internals._debug?.(`SFTP: Outbound: Sent WRITE (id:${id})`)
-    outgoing.window -= head.length + length
+    outgoing.window -= whole
     const send = (bytes: Buffer) => internals._protocol.channelData(outgoing.id, bytes)
     send(head)
     const bytes = buffer.subarray(from, from + length)
@@ -67,7 +70,7 @@ function isKnown(internals: Partial<Internals>): internals is Internals {
 
 /** The request up to its bytes. */
 function headOf(id: number, handle: Buffer, position: number, length: number): Buffer {
-  const head = Buffer.allocUnsafe(4 + 1 + 4 + 4 + handle.length + 8 + 4)
+  const head = Buffer.allocUnsafe(HEAD + handle.length)
   let at = head.writeUInt32BE(head.length - 4 + length)
   at = head.writeUInt8(WRITE, at)
   at = head.writeUInt32BE(id, at)
