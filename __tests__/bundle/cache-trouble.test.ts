@@ -109,7 +109,7 @@ describeWithSshd('trouble with the cache', () => {
     expect(site.cache.requests).toEqual([])
   })
 
-  test('a service that is down', async () => {
+  test('a service that is down: one warning, and little delay', async () => {
     await site.cache.close()
     expect(expectOneWarningInTime(await upload({}))).toMatch(/cache.*ECONNREFUSED/i)
   })

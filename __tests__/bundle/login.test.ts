@@ -186,7 +186,7 @@ describe('a login', () => {
   const tried = () => server.logins.map(({ method, accepted }) => [method, accepted])
   const password = 'pa$$ "word" %20 \u00e9'
 
-  test('with a password', async () => {
+  test('with a password, which the log does not show', async () => {
     const result = await upload({ password }, { password })
     await expectUploaded(result)
     expect(tried()).toEqual([['password', true]])

@@ -232,7 +232,7 @@ describeWithSshd('the state on the server', () => {
       await expectInPlace(directory)
     })
 
-    test('publish: together', async () => {
+    test('publish: together, whose old files stay until then', async () => {
       await writeTree(await makeDirectory(site.target), { 'app.bin': 'old' })
       const given = inputs({ publish: 'together' })
       await runCutOnce(await site.machine({ withCache: false }), given)

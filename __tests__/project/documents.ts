@@ -22,11 +22,14 @@ export function readDocument(path: string): Document {
   return { path, text: readFileSync(join(root, path), 'utf8') }
 }
 
-/** Those in the root and below docs/. */
+/** Those in the root, and below the directories that have some. */
 export function readDocuments(): Document[] {
-  const below = readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' })
-  const paths = [...readdirSync(root), ...below.map(path => `docs/${path.replaceAll('\\', '/')}`)]
-  return paths
+  const below = ['docs', '.github', 'bench'].flatMap(directory =>
+    readdirSync(join(root, directory), { recursive: true, encoding: 'utf8' }).map(
+      path => `${directory}/${path.replaceAll('\\', '/')}`
+    )
+  )
+  return [...readdirSync(root), ...below]
     .filter(path => path.endsWith('.md'))
     .sort()
     .map(readDocument)

@@ -352,7 +352,7 @@ describe('keys that have to be converted', () => {
     expect(refusal(text, 'x', 'private-key')).toContain('openssl pkcs8 -topk8')
   })
 
-  test('DSA', () => {
+  test('DSA, which nothing converts: a new key is asked for', () => {
     const path = join(folder, 'dsa')
     sshKeygen('-t', 'dsa', '-N', '', '-f', path)
     expect(refusal(readFileSync(path, 'utf8'), undefined, 'private-key')).toContain('DSA')
@@ -362,7 +362,7 @@ describe('keys that have to be converted', () => {
     expect(refusal(pkcs8, undefined, 'private-key')).toContain('dsa')
   })
 
-  test('FIDO', () => {
+  test('FIDO, which works with its token only: a new key is asked for', () => {
     const type = 'sk-ssh-ed25519@openssh.com'
     const publicKey = wire(type, Buffer.alloc(32), 'ssh:')
     const count = Buffer.from([0, 0, 0, 1])
