@@ -59667,7 +59667,7 @@ exports.suggestSimilar = suggestSimilar;
 __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
 /* harmony import */ var _small_heap_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(139);
 /* harmony import */ var _esm_dirname_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9853);
-/* harmony import */ var _cli_main_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2095);
+/* harmony import */ var _cli_main_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8248);
 
 
 
@@ -59678,7 +59678,7 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 2095:
+/***/ 8248:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -70263,7 +70263,30 @@ function escapeGlob(path) {
         .replaceAll('*', '[*]');
 }
 
+;// CONCATENATED MODULE: ./lib/adapters/local/stat-here.js
+
+const { lstat: stat_here_lstat, stat: stat_here_stat } = external_node_fs_.promises;
+/**
+ * Runs a search of @actions/glob with `fs.promises.lstat` and `stat` answering on this thread. The search asks for one
+ * path after the other, and the way to a thread of Node's pool and back takes ten times as long as the answer: 5 s for
+ * 100,000 files.
+ */
+async function statHere(search) {
+    Object.assign(external_node_fs_.promises, { lstat: promised(external_node_fs_.lstatSync), stat: promised(external_node_fs_.statSync) });
+    try {
+        return await search();
+    }
+    finally {
+        Object.assign(external_node_fs_.promises, { lstat: stat_here_lstat, stat: stat_here_stat });
+    }
+}
+/** A function that throws, as one that rejects. */
+function promised(look) {
+    return (...values) => new Promise(resolve => resolve(look(...values)));
+}
+
 ;// CONCATENATED MODULE: ./lib/adapters/local/search.js
+
 
 
 
@@ -70277,7 +70300,7 @@ function escapeGlob(path) {
 async function search(lines, options) {
     const globber = await createGlobber(lines, options);
     try {
-        return { searchPaths: globber.getSearchPaths(), paths: await globber.glob() };
+        return { searchPaths: globber.getSearchPaths(), paths: await statHere(() => globber.glob()) };
     }
     catch (error) {
         const path = typeof error === 'object' && error !== null && 'path' in error ? error.path : undefined;

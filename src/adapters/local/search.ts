@@ -3,6 +3,7 @@ import { reasonOf, toUploadError } from '../../core/errors.js'
 import { rootPattern } from './glob-pattern.js'
 import { lineError, type PathLine } from './path-lines.js'
 import { badName } from './place-files.js'
+import { statHere } from './stat-here.js'
 
 export interface SearchOptions {
   readonly includeHiddenFiles: boolean
@@ -27,7 +28,7 @@ export interface SearchResult {
 export async function search(lines: readonly PathLine[], options: SearchOptions): Promise<SearchResult> {
   const globber = await createGlobber(lines, options)
   try {
-    return { searchPaths: globber.getSearchPaths(), paths: await globber.glob() }
+    return { searchPaths: globber.getSearchPaths(), paths: await statHere(() => globber.glob()) }
   } catch (error) {
     const path = typeof error === 'object' && error !== null && 'path' in error ? error.path : undefined
     if (typeof path === 'string' && path.includes('\uFFFD')) throw badName(path) // it met a name that is not UTF-8 and could not look at it
