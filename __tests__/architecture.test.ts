@@ -100,6 +100,7 @@ describe('the floors', () => {
   test('are read with their imports, types included', () => {
     expect(byPath.get('core/upload-meta.ts')?.imports).toEqual([
       'valibot',
+      'core/blocks.ts',
       'core/ledger.ts',
       'core/resume.ts',
       'core/upload-run.ts'

@@ -22,8 +22,15 @@ import { parentPort, workerData } from 'node:worker_threads';
  * @property {string} [error]
  */
 const shared = Buffer.from(/** @type {SharedArrayBuffer} */ (workerData));
-/** @type {Buffer | undefined} */
-let scratch;
+const scratch = new (class {
+    #bytes = Buffer.alloc(0);
+    /** @param {number} length */
+    of(length) {
+        if (this.#bytes.length < length)
+            this.#bytes = Buffer.allocUnsafeSlow(length);
+        return this.#bytes.subarray(0, length);
+    }
+})();
 /** @type {Map<number, import('node:crypto').Hash>} */
 const hashes = new Map();
 parentPort?.on('message', (/** @type {ReadRequest} */ request) => {
@@ -35,7 +42,7 @@ parentPort?.on('message', (/** @type {ReadRequest} */ request) => {
  */
 function answer({ id, stream, fd, position, length, at, last }) {
     try {
-        const target = at === undefined ? scratchOf(length) : shared.subarray(at, at + length);
+        const target = at === undefined ? scratch.of(length) : shared.subarray(at, at + length);
         const bytesRead = readFully(fd, target, position);
         const hash = hashes.get(stream) ?? createHash('sha256');
         hash.update(target.subarray(0, bytesRead));
@@ -49,12 +56,6 @@ function answer({ id, stream, fd, position, length, at, last }) {
         hashes.delete(stream);
         return { id, bytesRead: 0, error: error instanceof Error ? error.message : String(error) };
     }
-}
-/** @param {number} length */
-function scratchOf(length) {
-    if (scratch === undefined || scratch.length < length)
-        scratch = Buffer.allocUnsafeSlow(length);
-    return scratch.subarray(0, length);
 }
 /**
  * @param {number} fd

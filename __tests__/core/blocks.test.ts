@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { blockCount, blockRange, blockSizeFor, splitRange } from '../../src/core/blocks.js'
+import { blockCount, blockRange, blockSizeFor, runsOf, splitRange } from '../../src/core/blocks.js'
 
 const MIB = 1024 * 1024
 const GIB = 1024 * MIB
@@ -140,5 +140,22 @@ describe('splitting a range', () => {
         expect(new Set(pieces.slice(0, -1).map(piece => piece.length)).size).toBeLessThanOrEqual(1)
       })
     )
+  })
+})
+
+describe('neighbouring blocks', () => {
+  test.each([
+    { indexes: [], runs: [] },
+    { indexes: [0], runs: [{ first: 0, last: 0 }] },
+    {
+      indexes: [1, 2, 3, 5, 7, 8],
+      runs: [
+        { first: 1, last: 3 },
+        { first: 5, last: 5 },
+        { first: 7, last: 8 }
+      ]
+    }
+  ])('$indexes make these runs: $runs', ({ indexes, runs }) => {
+    expect(runsOf(indexes)).toEqual(runs)
   })
 })

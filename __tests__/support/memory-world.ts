@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { UploadError } from '../../src/core/errors.js'
 import { partPath } from '../../src/core/identity.js'
 import { blockRange } from '../../src/core/blocks.js'
@@ -170,6 +171,9 @@ export class MemoryWorld {
         this.put(last.name, last.make(results))
       }
     }
+    const stop = signal ?? new AbortController().signal
+    // As the process does with its own.
+    setMaxListeners(0, stop)
     return (isDryRun === true ? preview : upload)({
       files: this.plan(names).filter(({ local }) => local !== lastFile?.file.local),
       last: lastFile,
@@ -182,7 +186,7 @@ export class MemoryWorld {
         intervalMs
       },
       world: this.world(),
-      signal: signal ?? new AbortController().signal
+      signal: stop
     })
   }
 

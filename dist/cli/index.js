@@ -59667,7 +59667,7 @@ exports.suggestSimilar = suggestSimilar;
 __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
 /* harmony import */ var _small_heap_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(139);
 /* harmony import */ var _esm_dirname_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9853);
-/* harmony import */ var _cli_main_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8248);
+/* harmony import */ var _cli_main_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6892);
 
 
 
@@ -59678,7 +59678,7 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 8248:
+/***/ 6892:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -59831,6 +59831,10 @@ function totalsOf(results) {
         continuesWith: sum(({ continuesWith }) => continuesWith ?? 0)
     };
 }
+/** Whether every file is in place. */
+function stateOf({ failed, planned }) {
+    return failed + planned === 0 ? 'complete' : 'incomplete';
+}
 
 // EXTERNAL MODULE: ./node_modules/ssh2/lib/index.js
 var lib = __nccwpck_require__(5472);
@@ -59913,19 +59917,24 @@ function joinShort(parts) {
     join();
     return joined;
 }
-const random = Buffer.allocUnsafe(4096);
-let randomLeft = 0;
-/** Drawn for many packets at once: for each of them that takes as long as enciphering 16 KiB. */
-function randomPadding(unpadded) {
-    let length = BLOCK - (unpadded % BLOCK);
-    if (length < LEAST_PADDING)
-        length += BLOCK;
-    if (randomLeft < length) {
-        (0,external_node_crypto_.randomFillSync)(random);
-        randomLeft = random.length;
+/** Random bytes, drawn for many packets at once: for each of them that takes as long as enciphering 16 KiB. */
+class RandomBytes {
+    drawn = Buffer.allocUnsafe(4096);
+    left = 0;
+    /** Good until the next call. */
+    take(length) {
+        if (this.left < length) {
+            (0,external_node_crypto_.randomFillSync)(this.drawn);
+            this.left = this.drawn.length;
+        }
+        this.left -= length;
+        return this.drawn.subarray(this.left, this.left + length);
     }
-    randomLeft -= length;
-    return random.subarray(randomLeft, randomLeft + length);
+}
+const random = new RandomBytes();
+function randomPadding(unpadded) {
+    const length = BLOCK - (unpadded % BLOCK);
+    return random.take(length < LEAST_PADDING ? length + BLOCK : length);
 }
 
 ;// CONCATENATED MODULE: ./lib/adapters/sftp/coalesce-requests.js
@@ -60810,77 +60819,11 @@ function openSocket(host, port, lookup) {
     return socket;
 }
 
-;// CONCATENATED MODULE: ./lib/core/blocks.js
-const MEBIBYTE = 1024 * 1024;
-const MAX_BLOCKS = 4096;
-/**
- * The block size of a file, in bytes: 1 MiB, doubled until the file has at most 4,096 blocks, so that a ledger
- * stays small whatever the file's size.
- */
-function blockSizeFor(fileSize) {
-    let size = MEBIBYTE;
-    while (fileSize > size * MAX_BLOCKS)
-        size *= 2;
-    return size;
-}
-/** How many blocks a file of this many bytes has; none when it is empty. */
-function blockCount(fileSize) {
-    return Math.ceil(fileSize / blockSizeFor(fileSize));
-}
-/** The bytes of block `index`; the last block of a file may be shorter. */
-function blockRange(fileSize, index) {
-    const size = blockSizeFor(fileSize);
-    const offset = index * size;
-    return { offset, length: Math.min(size, fileSize - offset) };
-}
-/** Cuts a range into consecutive ranges of nearly equal length, none longer than `longest` bytes. */
-function splitRange(range, longest) {
-    const count = Math.ceil(range.length / longest);
-    const length = Math.ceil(range.length / count);
-    return Array.from({ length: count }, (_, index) => ({
-        offset: range.offset + index * length,
-        length: Math.min(length, range.length - index * length)
-    }));
-}
-
 ;// CONCATENATED MODULE: ./lib/engine/drain.js
 /** Waits until everything has settled, so that nothing is left in flight; then the values, or the first failure. */
 async function drain(asked) {
     await Promise.allSettled(asked);
     return Promise.all(asked);
-}
-
-;// CONCATENATED MODULE: ./lib/engine/for-each.js
-/**
- * Works on up to `atOnce` items at the same time, at least one; a function tells how many that are now. After a failure
- * nothing new is begun, and it throws when all ended.
- */
-async function forEach(items, atOnce, work) {
-    const most = typeof atOnce === 'number' ? () => atOnce : atOnce;
-    const left = items.values();
-    let working = 0;
-    let failure;
-    await new Promise(resolve => {
-        const begin = () => {
-            while (failure === undefined && working < most()) {
-                const { value, done } = left.next();
-                if (done === true)
-                    break;
-                working++;
-                void work(value)
-                    .catch((error) => (failure ??= { error }))
-                    .then(() => {
-                    working--;
-                    begin();
-                });
-            }
-            if (working === 0)
-                resolve();
-        };
-        begin();
-    });
-    if (failure !== undefined)
-        throw failure.error;
 }
 
 ;// CONCATENATED MODULE: ./lib/adapters/sftp/capabilities.js
@@ -60946,6 +60889,100 @@ class Capabilities {
     get toldLimits() {
         return this.internals.maxOpenHandles !== undefined;
     }
+}
+
+;// CONCATENATED MODULE: ./lib/core/blocks.js
+const MEBIBYTE = 1024 * 1024;
+const MAX_BLOCKS = 4096;
+/**
+ * The block size of a file, in bytes: 1 MiB, doubled until the file has at most 4,096 blocks, so that a ledger
+ * stays small whatever the file's size.
+ */
+function blockSizeFor(fileSize) {
+    let size = MEBIBYTE;
+    while (fileSize > size * MAX_BLOCKS)
+        size *= 2;
+    return size;
+}
+/** How many blocks a file of this many bytes has; none when it is empty. */
+function blockCount(fileSize) {
+    return Math.ceil(fileSize / blockSizeFor(fileSize));
+}
+/** The bytes of block `index`; the last block of a file may be shorter. */
+function blockRange(fileSize, index) {
+    const size = blockSizeFor(fileSize);
+    const offset = index * size;
+    return { offset, length: Math.min(size, fileSize - offset) };
+}
+/** The runs that ascending block indexes make, ascending. */
+function runsOf(indexes) {
+    const runs = [];
+    for (const index of indexes) {
+        const run = runs.at(-1);
+        if (run?.last === index - 1)
+            run.last = index;
+        else
+            runs.push({ first: index, last: index });
+    }
+    return runs;
+}
+/** Cuts a range into consecutive ranges of nearly equal length, none longer than `longest` bytes. */
+function splitRange(range, longest) {
+    const count = Math.ceil(range.length / longest);
+    const length = Math.ceil(range.length / count);
+    return Array.from({ length: count }, (_, index) => ({
+        offset: range.offset + index * length,
+        length: Math.min(length, range.length - index * length)
+    }));
+}
+
+;// CONCATENATED MODULE: ./lib/engine/for-each.js
+/**
+ * Works on up to `atOnce` items at the same time, at least one; a function tells how many that are now. After a failure
+ * nothing new is begun, and it throws when all ended.
+ */
+async function forEach(items, atOnce, work) {
+    const most = typeof atOnce === 'number' ? () => atOnce : atOnce;
+    const left = items.values();
+    let working = 0;
+    let failure;
+    await new Promise(resolve => {
+        const begin = () => {
+            while (failure === undefined && working < most()) {
+                const { value, done } = left.next();
+                if (done === true)
+                    break;
+                working++;
+                void work(value)
+                    .catch((error) => (failure ??= { error }))
+                    .then(() => {
+                    working--;
+                    begin();
+                });
+            }
+            if (working === 0)
+                resolve();
+        };
+        begin();
+    });
+    if (failure !== undefined)
+        throw failure.error;
+}
+
+;// CONCATENATED MODULE: ./lib/adapters/sftp/copy-ranges.js
+
+
+/** Bytes that one request has the server copy: each answer is a sign of life. */
+const COPIED_AT_ONCE = 64 * 1024 * 1024;
+const COPIES_IN_FLIGHT = 16;
+/**
+ * Has the server copy ranges of an open file to the same offsets of another one of the same session.
+ *
+ * @throws UploadError what the server says of the first that fails.
+ */
+function copyRanges(source, target, ranges) {
+    const pieces = ranges.flatMap(range => splitRange(range, COPIED_AT_ONCE));
+    return forEach(pieces, COPIES_IN_FLIGHT, piece => source.copyTo(target, piece));
 }
 
 ;// CONCATENATED MODULE: ./lib/adapters/sftp/free-space.js
@@ -61207,21 +61244,21 @@ class SftpFile {
     async sync() {
         if (!this.capabilities.fsync)
             return;
-        await this.requests.ask(`sync ${this.path}`, answer => {
+        await this.requests.askPatiently(`sync ${this.path}`, answer => {
             this.sftp.ext_openssh_fsync(this.handle, answer);
-        }, true);
+        });
     }
     async close() {
-        await this.requests.ask(`close ${this.path}`, answer => {
+        await this.requests.askPatiently(`close ${this.path}`, answer => {
             this.sftp.close(this.handle, answer);
-        }, true);
+        });
     }
     /** Has the server copy the range to the same offsets of another file of this session. */
     async copyTo(target, { offset, length }) {
-        await this.requests.ask(`copy ${this.path} to ${target.path} at ${offset}`, answer => {
+        await this.requests.askPatiently(`copy ${this.path} to ${target.path} at ${offset}`, answer => {
             const done = answer;
             this.sftp.ext_copy_data(this.handle, offset, length, target.handle, offset, done);
-        }, true);
+        });
     }
     /** Loops over short reads, which a server may give at any time. */
     async readPiece({ offset, length }) {
@@ -61340,7 +61377,24 @@ class Requests {
         return this.asked.size > 0;
     }
     /** @throws UploadError the server's refusal, `connection-lost`, or `stalled`. */
-    ask(doing, request, slow = false) {
+    ask(doing, request) {
+        return this.send(doing, request, { slow: false });
+    }
+    /** For closing, renaming and what else may take minutes on object stores. @throws UploadError as `ask` does. */
+    askPatiently(doing, request) {
+        return this.send(doing, request, { slow: true });
+    }
+    /** Refuses everything that is in flight and all that is asked later. */
+    end(error) {
+        if (this.endedWith !== undefined)
+            return;
+        this.endedWith = error;
+        clearInterval(this.watch);
+        for (const { reject } of this.asked)
+            reject(error);
+        this.asked.clear();
+    }
+    send(doing, request, { slow }) {
         return new Promise((resolve, reject) => {
             if (this.endedWith !== undefined) {
                 reject(new UploadError(this.endedWith.code, `${doing}: ${this.endedWith.message}`));
@@ -61375,16 +61429,6 @@ class Requests {
             }
         });
     }
-    /** Refuses everything that is in flight and all that is asked later. */
-    end(error) {
-        if (this.endedWith !== undefined)
-            return;
-        this.endedWith = error;
-        clearInterval(this.watch);
-        for (const { reject } of this.asked)
-            reject(error);
-        this.asked.clear();
-    }
     endIfStalled() {
         if (this.asked.size === 0)
             return;
@@ -61410,7 +61454,6 @@ class Requests {
 
 
 
-
 /** Open flags of SFTP version 3 (draft-ietf-secsh-filexfer-02, section 6.3). */
 const READ = 0x01;
 const WRITE = 0x02;
@@ -61419,9 +61462,6 @@ const CREATE_EMPTY = WRITE | 0x08 | 0x10;
 const LONGEST_HANDLE = 256;
 /** Bytes a second that a program on the server hashes at least; a slower one is not waited for. */
 const SLOWEST_DIGEST = 4 * 1024 * 1024;
-/** Bytes that one request has the server copy: each answer is a sign of life. */
-const COPIED_AT_ONCE = 64 * 1024 * 1024;
-const COPIES_IN_FLIGHT = 16;
 /** One SFTP session over ssh2, with promises for callbacks. */
 class SftpSession {
     client;
@@ -61544,17 +61584,16 @@ class SftpSession {
         return this.open(path, READ, {});
     }
     replace(from, to) {
-        return this.do(`rename ${from} to ${to}`, done => this.sftp.ext_openssh_rename(from, to, done), true);
+        return this.doPatiently(`rename ${from} to ${to}`, done => this.sftp.ext_openssh_rename(from, to, done));
     }
     rename(from, to) {
-        return this.do(`rename ${from} to ${to}`, done => this.sftp.rename(from, to, done), true);
+        return this.doPatiently(`rename ${from} to ${to}`, done => this.sftp.rename(from, to, done));
     }
     async copy(from, to, ranges, mode) {
         const source = await this.openForReading(from);
         try {
             const target = await this.create(to, mode);
-            const pieces = ranges.flatMap(range => splitRange(range, COPIED_AT_ONCE));
-            const copied = forEach(pieces, COPIES_IN_FLIGHT, piece => source.copyTo(target, piece));
+            const copied = copyRanges(source, target, ranges);
             // Some servers report a failed write only when the file is closed.
             await drain([copied, copied.catch(() => undefined).then(() => target.close())]);
         }
@@ -61617,8 +61656,11 @@ class SftpSession {
         const expected = `a handle of at most ${LONGEST_HANDLE} bytes`;
         throw new UploadError('protocol', `${doing}: the server must answer with ${expected}, found ${found}`);
     }
-    async do(doing, request, slow = false) {
-        await this.requests.ask(doing, answer => request(error => answer(error, undefined)), slow);
+    async do(doing, request) {
+        await this.requests.ask(doing, answer => request(error => answer(error, undefined)));
+    }
+    async doPatiently(doing, request) {
+        await this.requests.askPatiently(doing, answer => request(error => answer(error, undefined)));
     }
     /** What the system has not delivered yet is to come to nothing: another session may write into the same file soon. */
     giveUp(error) {
@@ -62406,17 +62448,20 @@ function keyTypeOf(key) {
 }
 /** Splits bytes that are SSH strings and nothing else (RFC 4251 section 5); `undefined` when they are not. */
 function readStrings(bytes) {
+    const strings = firstStrings(bytes, Infinity);
+    const length = strings.reduce((sum, string) => sum + 4 + string.length, 0);
+    return length === bytes.length ? strings : undefined;
+}
+/** The first `count` SSH strings, fewer where the bytes end or a string is cut. */
+function firstStrings(bytes, count) {
     const strings = [];
-    let position = 0;
-    while (position < bytes.length) {
-        if (position + 4 > bytes.length)
-            return undefined;
-        const start = position + 4;
-        const end = start + bytes.readUInt32BE(position);
+    let start = 0;
+    while (strings.length < count && start + 4 <= bytes.length) {
+        const end = start + 4 + bytes.readUInt32BE(start);
         if (end > bytes.length)
-            return undefined;
-        strings.push(bytes.subarray(start, end));
-        position = end;
+            break;
+        strings.push(bytes.subarray(start + 4, end));
+        start = end;
     }
     return strings;
 }
@@ -62619,7 +62664,6 @@ function clip(text) {
 }
 
 ;// CONCATENATED MODULE: ./lib/adapters/sftp/host-keys.js
-
 
 
 
@@ -62909,7 +62953,7 @@ const MAGIC = Buffer.from('openssh-key-v1\0');
 function readOpenSshHeader(file) {
     if (!file.subarray(0, MAGIC.length).equals(MAGIC))
         return undefined;
-    const [cipher, kdf, options] = takeStrings(file, MAGIC.length, 3);
+    const [cipher, kdf, options] = firstStrings(file.subarray(MAGIC.length), 3);
     if (cipher === undefined || kdf === undefined || options === undefined)
         return undefined;
     const count = MAGIC.length + 12 + cipher.length + kdf.length + options.length;
@@ -62937,19 +62981,6 @@ function writeEd25519(seed, point) {
         writeString(publicKey),
         writeString(Buffer.concat([secret, padding]))
     ]);
-}
-/** The first `count` SSH strings from `position` on, fewer where the bytes end. */
-function takeStrings(bytes, position, count) {
-    const strings = [];
-    let start = position;
-    while (strings.length < count && start + 4 <= bytes.length) {
-        const end = start + 4 + bytes.readUInt32BE(start);
-        if (end > bytes.length)
-            break;
-        strings.push(bytes.subarray(start + 4, end));
-        start = end;
-    }
-    return strings;
 }
 
 ;// CONCATENATED MODULE: ./lib/adapters/sftp/open-key.js
@@ -70599,16 +70630,11 @@ class Ledger {
     }
     /** The bytes of the acknowledged blocks, ascending; those of neighbours as one range. */
     acknowledgedRanges() {
-        const ranges = [];
-        for (const index of this.acknowledged()) {
-            const { offset, length } = blockRange(this.fileSize, index);
-            const last = ranges.at(-1);
-            if (last !== undefined && last.offset + last.length === offset)
-                last.length += length;
-            else
-                ranges.push({ offset, length });
-        }
-        return ranges;
+        return runsOf(this.acknowledged()).map(({ first, last }) => {
+            const { offset } = blockRange(this.fileSize, first);
+            const end = blockRange(this.fileSize, last);
+            return { offset, length: end.offset + end.length - offset };
+        });
     }
     /** Block indexes, ascending. */
     missing() {
@@ -71022,63 +71048,6 @@ async function discard({ progress, lane }, record) {
     });
 }
 
-;// CONCATENATED MODULE: ./lib/core/seal.js
-
-/** Derives the keys for `.upload.meta` from the login secret: the private key's text or the password. */
-function deriveStateKeys(secret) {
-    const derive = (purpose) => (0,external_node_crypto_.createSecretKey)(Buffer.from((0,external_node_crypto_.hkdfSync)('sha256', secret, 'resumable-sftp-upload', purpose, 32)));
-    return { seal: derive('seal of .upload.meta, version 1'), name: derive('names in .upload.meta, version 1') };
-}
-/** A name that tells nothing to those without the key: HMAC-SHA256 over the parts, 32 hexadecimal digits. */
-function keyedName(keys, ...parts) {
-    return (0,external_node_crypto_.createHmac)('sha256', keys.name).update(JSON.stringify(parts)).digest().toString('hex', 0, 16);
-}
-const VERSION = 1;
-/** Puts a payload into a JSON envelope with its HMAC-SHA256. */
-function seal_sealText(keys, payload) {
-    const envelope = { version: VERSION, seal: sealOf(keys, payload), payload };
-    return JSON.stringify(envelope);
-}
-/**
- * Takes the payload out of a sealed text.
- *
- * @throws Error that says in a few words why it does not open; the text is from a cache that others can write.
- */
-function seal_openSealed(keys, text) {
-    const envelope = parseEnvelope(text);
-    if (envelope.version !== VERSION)
-        throw new Error(`it has version ${envelope.version}, this is version ${VERSION}`);
-    const expected = Buffer.from(sealOf(keys, envelope.payload));
-    const found = Buffer.from(envelope.seal);
-    if (expected.length !== found.length || !(0,external_node_crypto_.timingSafeEqual)(expected, found)) {
-        throw new Error('its seal was not made with this login');
-    }
-    return envelope.payload;
-}
-function sealOf(keys, payload) {
-    return (0,external_node_crypto_.createHmac)('sha256', keys.seal).update(`${VERSION}\n`).update(payload).digest('base64');
-}
-function parseEnvelope(text) {
-    let value;
-    try {
-        value = JSON.parse(text);
-    }
-    catch {
-        throw new Error('it is not JSON');
-    }
-    if (typeof value === 'object' &&
-        value !== null &&
-        'version' in value &&
-        'seal' in value &&
-        'payload' in value &&
-        typeof value.version === 'number' &&
-        typeof value.seal === 'string' &&
-        typeof value.payload === 'string') {
-        return { version: value.version, seal: value.seal, payload: value.payload };
-    }
-    throw new Error('it is not an envelope with version, seal and payload');
-}
-
 ;// CONCATENATED MODULE: ./lib/engine/block-queue.js
 /** The one queue that all lanes take blocks from, the blocks of the file that came first before those of the next. */
 class BlockQueue {
@@ -71191,6 +71160,1898 @@ function commonDirectory(files) {
     while (directory !== undefined && !others.every(path => path.startsWith(`${directory}/`)))
         directory = parentOf(directory);
     return directory ?? (first.startsWith('/') ? '/' : '.');
+}
+
+;// CONCATENATED MODULE: ./lib/engine/directories.js
+
+
+/** Makes each directory of the server once, parents first, those that do not depend on each other at the same time. */
+class Directories {
+    mode;
+    known = new Map();
+    constructor(mode) {
+        this.mode = mode;
+    }
+    /** Makes the directory and those above it where they are missing. @throws UploadError when one cannot be made. */
+    async ensure(remote, directory) {
+        if (directory === undefined)
+            return;
+        const known = this.known.get(directory);
+        if (known === undefined) {
+            const ensuring = this.makeIfMissing(remote, directory);
+            this.known.set(directory, ensuring);
+            ensuring.catch(() => this.known.delete(directory));
+            return ensuring;
+        }
+        try {
+            await known;
+        }
+        catch (error) {
+            // The session of whoever asked first has ended; that says nothing of this one.
+            if (!isTransient(error))
+                throw error;
+            await this.ensure(remote, directory);
+        }
+    }
+    /**
+     * Creates a file in the directory: at once, and where it turns out to be missing, again when it is made.
+     *
+     * @throws UploadError what `create` says, or why the directory cannot be made.
+     */
+    async within(remote, directory, create) {
+        if (directory === undefined)
+            return create();
+        const known = this.known.get(directory);
+        if (known !== undefined) {
+            await this.ensure(remote, directory);
+            try {
+                return await create();
+            }
+            catch (error) {
+                // Over an object store, a directory without files is gone when the server starts again.
+                if (!(error instanceof UploadError) || error.code !== 'not-found')
+                    throw error;
+                if (this.known.get(directory) === known)
+                    this.forget(directory);
+                await this.ensure(remote, directory);
+                return create();
+            }
+        }
+        const [made, early] = await Promise.allSettled([this.ensure(remote, directory), create()]);
+        if (early.status === 'fulfilled')
+            return early.value;
+        if (made.status === 'rejected')
+            throw made.reason;
+        if (isTransient(early.reason))
+            throw early.reason;
+        return create();
+    }
+    forget(directory) {
+        for (let path = directory; path !== undefined; path = parentOf(path))
+            this.known.delete(path);
+    }
+    async makeIfMissing(remote, directory) {
+        // Made without waiting for whether it is there: the parent mostly is, and a server refuses what it has.
+        const make = () => remote.makeDirectory(directory, this.mode);
+        const [found, made] = await Promise.allSettled([directories_isDirectory(remote, directory), make()]);
+        if (found.status === 'rejected')
+            throw found.reason;
+        if (found.value || made.status === 'fulfilled')
+            return;
+        if (isTransient(made.reason))
+            throw made.reason;
+        await this.ensure(remote, parentOf(directory));
+        try {
+            await make();
+        }
+        catch (error) {
+            // Another run may have made it in between; SFTP version 3 has no status code for that.
+            if (isTransient(error) || !(await directories_isDirectory(remote, directory)))
+                throw error;
+        }
+    }
+}
+async function directories_isDirectory(remote, path) {
+    const stat = await remote.stat(path);
+    if (stat?.isDirectory === false) {
+        throw new UploadError('wrong-type', `make the directory ${path}: a file of that name is in its place`);
+    }
+    return stat !== undefined;
+}
+
+;// CONCATENATED MODULE: ./lib/engine/open-handles.js
+/** The server refused, without a reason of its own, to open something while others were open: it may take it later. */
+class TooManyOpen extends Error {
+    refusal;
+    open;
+    name = 'TooManyOpen';
+    constructor(refusal, 
+    /** Handles that were open then. */
+    open) {
+        super(refusal.message, { cause: refusal });
+        this.refusal = refusal;
+        this.open = open;
+    }
+}
+/** How often an opening is asked for that is refused because of the number of handles. */
+const MOST_TRIES = 6;
+/** The open handles of a session, and how many the server lets open at once, as far as its refusals tell. */
+class HandleCount {
+    open = 0;
+    most = Infinity;
+    /** Opened so far. */
+    granted = 0;
+    /** Files that may be on their way at once: one handle is left for directories and for the state. */
+    get mostFiles() {
+        return Math.max(1, this.most - 1);
+    }
+    /** For `othersSince`. */
+    mark() {
+        return this.open - this.granted;
+    }
+    /** How many others were open at some time since the mark. */
+    othersSince(mark) {
+        return mark + this.granted;
+    }
+    noteOpened() {
+        this.open++;
+        this.granted++;
+        // Whatever was refused before, that was not the reason.
+        if (this.open > this.most)
+            this.most = this.open;
+    }
+}
+/** The open handles of all sessions. */
+class OpenHandles extends HandleCount {
+    /** A server that never let a file be read, or be opened again, has other reasons. */
+    opened = new Set();
+    waiting = [];
+    /** Openings without an answer. */
+    asked = new Set();
+    /** Resolves when all openings are answered that are in flight: a server may answer in any order. */
+    async answered() {
+        await Promise.allSettled(this.asked);
+    }
+    /** Resolves when a handle was closed; at once when none is open. */
+    async closed() {
+        if (this.open > 0)
+            await new Promise(resolve => this.waiting.push(resolve));
+    }
+    noteClosed(count) {
+        this.open -= count;
+        this.wake();
+    }
+    /** Has whoever waits look again. */
+    wake() {
+        for (const wake of this.waiting.splice(0))
+            wake();
+    }
+}
+
+;// CONCATENATED MODULE: ./lib/engine/counted-remote.js
+
+
+/** A session whose handles are counted; an opening that is refused because of their number throws TooManyOpen. */
+class CountedRemote {
+    remote;
+    all;
+    handles = new HandleCount();
+    ended;
+    hasEnded = false;
+    constructor(remote, all) {
+        this.remote = remote;
+        this.all = all;
+        this.ended = remote.ended;
+        void this.ended.then(() => {
+            this.hasEnded = true;
+            this.all.noteClosed(this.handles.open);
+        });
+    }
+    get chunkSize() {
+        return this.remote.chunkSize;
+    }
+    get window() {
+        return this.remote.window;
+    }
+    get maxOpenFiles() {
+        return Math.min(this.remote.maxOpenFiles, this.handles.mostFiles);
+    }
+    get roundTripMs() {
+        return this.remote.roundTripMs;
+    }
+    get canReplace() {
+        return this.remote.canReplace;
+    }
+    get canCopy() {
+        return this.remote.canCopy;
+    }
+    create(path, mode) {
+        return this.open('create', () => this.remote.create(path, mode));
+    }
+    reopen(path) {
+        return this.open('reopen', () => this.remote.reopen(path));
+    }
+    openForReading(path) {
+        return this.open('read', () => this.remote.openForReading(path));
+    }
+    /** Holds nothing while it waits: nobody can wait for it in turn. */
+    async list(path) {
+        for (let tries = 1;; tries++) {
+            try {
+                return await this.remote.list(path);
+            }
+            catch (error) {
+                if (!hasNoReason(error) || this.all.open === 0 || tries === MOST_TRIES)
+                    throw error;
+                await this.all.closed();
+            }
+        }
+    }
+    stat(path) {
+        return this.remote.stat(path);
+    }
+    kindOf(path) {
+        return this.remote.kindOf(path);
+    }
+    makeDirectory(path, mode) {
+        return this.remote.makeDirectory(path, mode);
+    }
+    replace(from, to) {
+        return this.remote.replace(from, to);
+    }
+    rename(from, to) {
+        return this.remote.rename(from, to);
+    }
+    /** It opens two files, and closes them. */
+    async copy(...asked) {
+        try {
+            await this.remote.copy(...asked);
+        }
+        catch (error) {
+            if (hasNoReason(error) && this.handles.open + 2 > this.handles.most)
+                throw new TooManyOpen(error, this.handles.most);
+            throw error;
+        }
+    }
+    remove(path) {
+        return this.remote.remove(path);
+    }
+    removeDirectory(path) {
+        return this.remote.removeDirectory(path);
+    }
+    setAttributes(path, attributes) {
+        return this.remote.setAttributes(path, attributes);
+    }
+    freeBytes(directory) {
+        return this.remote.freeBytes(directory);
+    }
+    sha256(path, size) {
+        return this.remote.sha256(path, size);
+    }
+    close() {
+        this.remote.close();
+    }
+    async open(kind, ask) {
+        const { handles, all } = this;
+        const markOfSession = handles.mark();
+        const mark = all.mark();
+        const opening = ask();
+        all.asked.add(opening);
+        try {
+            const file = await opening;
+            all.opened.add(kind);
+            handles.noteOpened();
+            all.noteOpened();
+            return new CountedFile(file, this.noteClosed);
+        }
+        catch (error) {
+            if (!hasNoReason(error))
+                throw error;
+            const openOfSession = handles.open;
+            const open = all.open;
+            await all.answered();
+            const isFull = handles.open >= handles.most || all.open >= all.most;
+            if (all.othersSince(mark) === 0 || !(isFull || all.opened.has(kind)))
+                throw error;
+            // With nothing open over this session, it is one number for all of them.
+            const [counted, before] = handles.othersSince(markOfSession) > 0 ? [handles, openOfSession] : [all, open];
+            counted.most = Math.max(1, Math.min(counted.most, Math.max(before, counted.open)));
+            throw new TooManyOpen(error, counted.most);
+        }
+        finally {
+            all.asked.delete(opening);
+        }
+    }
+    noteClosed = () => {
+        if (this.hasEnded)
+            return;
+        this.handles.open--;
+        this.all.noteClosed(1);
+    };
+}
+class CountedFile {
+    file;
+    onClosed;
+    constructor(file, onClosed) {
+        this.file = file;
+        this.onClosed = onClosed;
+    }
+    write(bytes, offset) {
+        return this.file.write(bytes, offset);
+    }
+    read(range) {
+        return this.file.read(range);
+    }
+    stat() {
+        return this.file.stat();
+    }
+    sync() {
+        return this.file.sync();
+    }
+    close() {
+        return this.file.close().finally(this.onClosed);
+    }
+}
+/** SFTP version 3 has no status for too many handles. */
+function hasNoReason(error) {
+    return error instanceof UploadError && error.code === 'server-failure';
+}
+
+;// CONCATENATED MODULE: ./lib/engine/lane.js
+/** A session taking chunks, with never more than its window of bytes in flight. */
+class Lane {
+    remote;
+    /** Files whose steps run over this lane at the moment. */
+    files = 0;
+    endedWith;
+    inFlight = 0;
+    waiting = [];
+    constructor(remote) {
+        this.remote = remote;
+        void remote.ended.then(error => {
+            this.endedWith = error;
+        });
+    }
+    /** Why the session is over; `undefined` while it lives. */
+    get ended() {
+        return this.endedWith;
+    }
+    /** Resolves when the chunk was handed over, as soon as the window has room: first come, first served. */
+    async send(file, bytes, offset) {
+        await new Promise(admit => {
+            this.waiting.push({ bytes: bytes.length, admit });
+            this.admitNext();
+        });
+        const acknowledged = file.write(bytes, offset).finally(() => {
+            this.inFlight -= bytes.length;
+            this.admitNext();
+        });
+        acknowledged.catch(() => undefined);
+        return { acknowledged };
+    }
+    admitNext() {
+        for (;;) {
+            const next = this.waiting[0];
+            if (next === undefined || (this.inFlight > 0 && this.inFlight + next.bytes > this.remote.window))
+                return;
+            this.waiting.shift();
+            this.inFlight += next.bytes;
+            next.admit();
+        }
+    }
+}
+
+;// CONCATENATED MODULE: ./lib/engine/pace.js
+/** Files that are on their way at once at least. */
+const LEAST = 64;
+/** For each millisecond of the round trip: some five times what a processor gets through in it, as a file takes several. */
+const PER_ROUND_TRIP_MS = 40;
+/** For each millisecond that a file takes on a server that works slowly: less than a processor gets through in it. */
+const PER_FILE_MS = 1;
+/**
+ * How many files are on their way at once: as many as keep the processor busy while answers are waited for. More would
+ * wait for the processor, and meanwhile take memory and V8's time: docs/decisions/small-files.md.
+ */
+class Pace {
+    onGrowth;
+    lines = [];
+    fastestMs;
+    constructor(onGrowth) {
+        this.onGrowth = onGrowth;
+    }
+    /** Without limit until there is a line: what is read meanwhile need not be read later. */
+    get mostFiles() {
+        let roundTripMs = Infinity;
+        for (const line of this.lines)
+            roundTripMs = Math.min(roundTripMs, line.roundTripMs);
+        return Math.max(LEAST, PER_ROUND_TRIP_MS * roundTripMs, PER_FILE_MS * (this.fastestMs ?? 0));
+    }
+    noteLine(line) {
+        this.lines.push(line);
+    }
+    /** A file took so long from its first request to its last answer. */
+    noteFile(milliseconds) {
+        const isFirst = this.fastestMs === undefined;
+        this.fastestMs = Math.min(this.fastestMs ?? Infinity, milliseconds);
+        if (isFirst)
+            this.onGrowth();
+    }
+}
+
+;// CONCATENATED MODULE: ./lib/engine/lanes.js
+
+
+
+
+
+
+/** Small files on their way over one lane at once. */
+const FILES_PER_LANE = 512;
+/** Within this time a cut has ended all connections. */
+const CUT_MS = 2_000;
+/** The lanes of one attempt: the first is there from the start, others join while there is work for them. */
+class Lanes {
+    settings;
+    live = new Set();
+    joining = 0;
+    refused = false;
+    /** Tells of the refusal, unless that was done. */
+    tellRefusal;
+    /** The first is still connecting. */
+    opening = true;
+    ending = new AbortController();
+    lastEnd = new UploadError('connection-lost', 'the connection is closed');
+    /** Lanes that ended, which nobody was told of yet. */
+    lost = 0;
+    waiting = [];
+    handles = new OpenHandles();
+    pace = new Pace(() => this.wakeAll());
+    /** On their way over any lane. */
+    files = 0;
+    /** Handles that were open when one was refused because of their number. */
+    mostOpen;
+    hasToldMostOpen = false;
+    constructor(settings) {
+        this.settings = settings;
+    }
+    /**
+     * Connects the first lane in the background and, once the host answers, the others, until there are `wanted`. They log
+     * in when the first has: what is refused once is not tried again at once. One of them that is refused means fewer
+     * lanes, not a failure.
+     */
+    static open(settings, wanted) {
+        const lanes = new Lanes(settings);
+        void lanes.start(Math.min(wanted, settings.connections));
+        return lanes;
+    }
+    /**
+     * Uploads a file over the lane with the fewest of them, as soon as one has room for it.
+     *
+     * @throws UploadError `failure`, when there is no lane; what `upload` threw.
+     */
+    async use(upload) {
+        for (let tries = 1;; tries++) {
+            const lane = await this.take();
+            try {
+                const result = await upload(lane);
+                if (tries > 1)
+                    this.tellMostOpen();
+                return result;
+            }
+            catch (error) {
+                // Some servers report a lost connection in an answer: whatever it is, this session is not used again.
+                if (isTransient(error))
+                    lane.remote.close();
+                if (!(error instanceof TooManyOpen))
+                    throw error;
+                if (tries === MOST_TRIES)
+                    throw error.refusal;
+                this.mostOpen = error.open;
+            }
+            finally {
+                lane.files--;
+                this.files--;
+                this.waiting.shift()?.();
+                this.handles.wake();
+            }
+            // With no other file on its way, nobody is left to close one.
+            if (this.files > 0)
+                await this.handles.closed();
+        }
+    }
+    /** Why there is no lane any more; `undefined` while there is one, or the first is being opened. */
+    get failure() {
+        return this.opening || this.live.size > 0 ? undefined : this.lastEnd;
+    }
+    get closed() {
+        return this.ending.signal.aborted;
+    }
+    /** The lane itself while it lives, else another one. @throws UploadError when none is left. */
+    livingOr(lane) {
+        return lane.ended === undefined ? lane : this.least();
+    }
+    close() {
+        this.ending.abort(new UploadError('connection-lost', 'the connection is closed'));
+        for (const lane of this.live)
+            lane.remote.close();
+    }
+    least() {
+        let least;
+        for (const lane of this.live)
+            if (least === undefined || lane.files < least.files)
+                least = lane;
+        if (least === undefined)
+            throw this.lastEnd;
+        return least;
+    }
+    async take() {
+        for (;;) {
+            const lane = this.opening ? undefined : this.least();
+            const most = Math.min(FILES_PER_LANE, lane?.remote.maxOpenFiles ?? 0);
+            const mostOfAll = Math.min(this.handles.mostFiles, this.pace.mostFiles);
+            if (lane !== undefined && lane.files < most && this.files < mostOfAll) {
+                lane.files++;
+                this.files++;
+                return lane;
+            }
+            await new Promise(resolve => this.waiting.push(resolve));
+        }
+    }
+    async start(count) {
+        let logIn = () => undefined;
+        const mayLogIn = new Promise(resolve => (logIn = resolve));
+        try {
+            await this.join({ onReached: () => this.grow(count, { mayLogIn }), onLoggedIn: logIn });
+            this.grow(count);
+        }
+        catch (error) {
+            this.lastEnd = toUploadError(error, 'connection-lost', 'connect');
+            this.close();
+            this.opening = false;
+            this.wakeAll();
+        }
+    }
+    grow(count, turn = {}) {
+        while (!this.refused && !this.closed && this.live.size + this.joining < count) {
+            this.join(turn).catch((error) => this.noteRefusal(error));
+        }
+    }
+    async join(turn) {
+        const { connect, signal, queue, emit } = this.settings;
+        let remote;
+        this.joining++;
+        try {
+            const opened = await connect(AbortSignal.any([signal, this.ending.signal]), turn);
+            remote = new CountedRemote(opened, this.handles);
+        }
+        finally {
+            this.joining--;
+        }
+        if (this.closed) {
+            remote.close();
+            return;
+        }
+        const lane = new Lane(remote);
+        this.live.add(lane);
+        this.pace.noteLine(remote);
+        this.opening = false;
+        this.wakeAll();
+        void remote.ended.then(error => this.leave(lane, error));
+        this.tellRefusal?.();
+        // The first, and the last of those that follow it.
+        if (this.live.size === 1 || this.joining === 0)
+            emit({ type: 'connected', lanes: this.live.size });
+        void queue.serve(lane);
+    }
+    leave(lane, error) {
+        this.live.delete(lane);
+        this.lastEnd = error;
+        this.wakeAll();
+        if (this.lost++ === 0)
+            void this.tellLoss();
+    }
+    /** When a cut ends them all, the retry tells it in one line; here those are told of that others outlive. */
+    async tellLoss() {
+        const { clock, emit } = this.settings;
+        await clock.sleep(CUT_MS, this.ending.signal).catch(() => undefined);
+        const { lost, lastEnd, live } = this;
+        this.lost = 0;
+        if (this.closed || live.size === 0)
+            return;
+        const left = formatCount(live.size, 'connection');
+        emit({
+            type: 'notice',
+            text: `${formatCount(lost, 'connection')} ended (${firstLine(lastEnd)}); ${left} left.`
+        });
+    }
+    noteRefusal(error) {
+        if (this.closed || this.refused || this.settings.signal.aborted)
+            return;
+        this.refused = true;
+        const why = firstLine(toUploadError(error, 'connection-lost', 'connect'));
+        const text = isTransient(error)
+            ? `The server takes no further connection`
+            : `A further connection was refused`;
+        this.tellRefusal = () => {
+            this.tellRefusal = undefined;
+            const going = formatCount(this.live.size, 'connection');
+            this.settings.emit({ type: 'notice', text: `${text} (${why}); going on with ${going}.` });
+        };
+        // When the first one fails, too, that says it all.
+        if (!this.opening)
+            this.tellRefusal();
+    }
+    /** A file got through that was refused before: the number of handles was the reason. */
+    tellMostOpen() {
+        if (this.mostOpen === undefined || this.hasToldMostOpen)
+            return;
+        this.hasToldMostOpen = true;
+        const most = formatCount(this.mostOpen, 'file');
+        this.settings.emit({
+            type: 'notice',
+            text: `The server lets only ${most} be open at once; going on with fewer.`
+        });
+    }
+    wakeAll() {
+        for (const wake of this.waiting.splice(0))
+            wake();
+    }
+}
+
+;// CONCATENATED MODULE: ./lib/engine/settle.js
+
+/** Why a file that could be in place is not. */
+function withheldBy({ file, error }) {
+    const why = error === undefined ? 'it is not in place' : error.message;
+    return new UploadError('withheld', `waits for ${file.remote}: ${why}`, { cause: error });
+}
+/**
+ * Works on a file while there is a lane, until it has a result or is whole. A failure that is the file's own is its
+ * result.
+ *
+ * @throws UploadError when the cause is shared: no lane is left, the disk is full, the run was told to stop.
+ */
+async function settle(results, progress, { lanes, signal }, work) {
+    for (;;) {
+        try {
+            const status = await work();
+            if (status !== 'whole')
+                results.finish(progress, status);
+            return;
+        }
+        catch (error) {
+            const failure = toUploadError(error, 'server-failure', `upload ${progress.file.local}`);
+            if (isTransient(failure) && failure !== lanes.failure)
+                continue;
+            signal.throwIfAborted();
+            if (failure.code === 'no-space' || failure === lanes.failure)
+                throw failure;
+            results.finish(progress, 'failed', failure);
+            return;
+        }
+    }
+}
+
+;// CONCATENATED MODULE: ./lib/engine/last-file.js
+
+
+/** Makes the last file and uploads it, if all others are in place. @throws UploadError as `upload` does. */
+async function uploadLast(last, progress, results, upload) {
+    const failure = results.firstFailure();
+    if (failure !== undefined) {
+        results.finish(progress, 'failed', withheldBy(failure));
+        return;
+    }
+    try {
+        // In a later attempt it is there.
+        if (progress.startedMs === undefined)
+            await last.write(results.soFar());
+    }
+    catch (error) {
+        results.finish(progress, 'failed', toUploadError(error, 'source-unreadable', `write ${last.file.local}`));
+        return;
+    }
+    await upload([progress]);
+}
+
+;// CONCATENATED MODULE: ./lib/engine/publish.js
+
+
+/**
+ * Gives the part file its final name: in one step where the server can; else by a plain rename; and where that is
+ * refused because of the old file, by moving the old one aside until the new one is in place. May be called again
+ * after an answer was lost.
+ *
+ * `part` is what the server said of the part file: its size in bytes, its mtime in seconds since 1970. Returns what it says of the target afterwards.
+ *
+ * @throws UploadError `not-verified` when the target then has another size; `wrong-type` when it is a directory.
+ */
+async function publish(remote, partPath, target, part) {
+    // The target is asked for without waiting: servers answer in order, and only an answer that fits is believed.
+    const [, early] = await Promise.all([
+        remote.canReplace ? replace(remote, partPath, target) : renameOrSwap(remote, partPath, target),
+        remote.stat(target).catch(() => undefined)
+    ]);
+    const fits = early?.size === part.size && early.mtime === part.mtime;
+    const stat = fits ? early : await remote.stat(target);
+    if (stat?.size === part.size)
+        return stat;
+    const expected = formatCount(part.size, 'byte');
+    const found = stat === undefined ? 'nothing' : formatCount(stat.size, 'byte');
+    throw new UploadError('not-verified', `check ${target}: the server must hold ${expected} now and holds ${found}`);
+}
+/** Where the old file is while the new one takes its place. An interrupted publication leaves it behind. */
+function backupPath(partPath) {
+    return `${partPath}.old`;
+}
+/** Some servers offer `posix-rename@openssh.com` and fail at it: then as if it were not offered. */
+async function replace(remote, partPath, target) {
+    try {
+        await remote.replace(partPath, target);
+    }
+    catch (error) {
+        if (!isRefusal(error))
+            throw error;
+        await renameOrSwap(remote, partPath, target);
+    }
+}
+async function renameOrSwap(remote, partPath, target) {
+    const backup = backupPath(partPath);
+    try {
+        await remote.rename(partPath, target);
+    }
+    catch (error) {
+        if (isTransient(error))
+            throw error;
+        const [old, part] = await Promise.all([remote.stat(target), remote.stat(partPath)]);
+        if (part === undefined)
+            throw new UploadError('not-found', `rename ${partPath}: it is gone`, { cause: error });
+        if (old === undefined)
+            throw error;
+        if (old.isDirectory) {
+            throw new UploadError('wrong-type', `rename ${partPath} to ${target}: a directory of that name is in its place`, {
+                cause: error
+            });
+        }
+        await swap(remote, partPath, target, backup);
+    }
+    await remote.remove(backup).catch(() => undefined);
+}
+async function swap(remote, partPath, target, backup) {
+    // An earlier one that was cut may have left it: it is older than what is in place.
+    await remote.remove(backup).catch(() => undefined);
+    await remote.rename(target, backup);
+    try {
+        await remote.rename(partPath, target);
+    }
+    catch (error) {
+        if (isTransient(error))
+            throw error;
+        await remote.rename(backup, target).catch((cause) => {
+            throw new UploadError('server-failure', `rename ${partPath} to ${target}: the old file is now ${backup}`, { cause });
+        });
+        throw error;
+    }
+}
+
+;// CONCATENATED MODULE: ./lib/engine/publish-whole.js
+
+
+
+
+/**
+ * Gives the whole part file of a file its final name. When it throws, the file is not `whole` any more: what became of
+ * the rename has to be found out first.
+ *
+ * @throws UploadError
+ */
+async function publishWhole(progress, lane, attempt) {
+    const { file, record, whole } = progress;
+    if (record === undefined || whole === undefined)
+        throw new UploadError('not-verified', `publish ${file.remote}: it is not whole`);
+    const { remote } = attempt.lanes.livingOr(lane);
+    progress.whole = undefined;
+    const publishing = remember({ progress }, { ...record, publishing: true });
+    const part = { size: file.size, mtime: whole.mtime };
+    const stat = await publish(remote, partPath(file.remote, record.partId), file.remote, part);
+    rememberPublished({ progress }, publishing, stat);
+    attempt.staleParts.sweep(remote, file.remote, progress.abandoned);
+}
+/** Records what the server says of the target that has the file's bytes. */
+function rememberPublished(task, record, { size, mtime }) {
+    task.progress.whole = undefined;
+    remember(task, { ...record, whole: undefined, publishing: undefined, published: { size, mtime } });
+}
+
+;// CONCATENATED MODULE: ./lib/engine/attributes.js
+
+const PERMISSIONS = 0o7777;
+/**
+ * Gives the part file the mode and the mtime that its target is to have, where they differ. Best effort: a refusal is
+ * one warning a run. Returns what the server then says of the part file.
+ */
+async function setAttributes({ source, attempt }, remote, path, part) {
+    const { settings, traits } = attempt;
+    const mode = settings.fileMode ?? source.mode;
+    const mtime = settings.preserveMtime ? Math.floor(source.mtimeMs / 1000) : undefined;
+    const wanted = {
+        ...(mode !== undefined && mode !== (part.mode & PERMISSIONS) ? { mode } : {}),
+        ...(mtime !== undefined && mtime !== part.mtime ? { mtime } : {})
+    };
+    if (Object.keys(wanted).length === 0 || traits.refusesAttributes)
+        return part;
+    try {
+        await remote.setAttributes(path, wanted);
+        return { ...part, ...wanted };
+    }
+    catch (error) {
+        if (isTransient(error))
+            throw error;
+        warnOnce(attempt, toUploadError(error, 'server-failure', `set attributes of ${path}`));
+        return part;
+    }
+}
+function warnOnce({ traits, world }, { message }) {
+    if (traits.refusesAttributes)
+        return;
+    traits.refusesAttributes = true;
+    const text = `The server does not set permissions or times of files (${message}); they stay as it makes them.`;
+    world.emit({ type: 'warning', text });
+}
+
+;// CONCATENATED MODULE: ./lib/engine/claim-part.js
+
+
+
+/** Why an upload starts over whose part file was there and cannot be claimed. */
+const TAKEN_AWAY = 'another run goes on with its part file';
+/**
+ * Gives the part file a new id where the old name could do harm: where another run may have loaded the same state, and
+ * would write into the same file (only one of two renames finds it); before it gets bytes that a saved state does not
+ * know of (if that state came back, it would claim blocks that were written over since); and where the rename to the
+ * target may still be on its way (a server that empties a file when it is opened again would publish it empty).
+ *
+ * Before it gets other bytes it is copied where the server can do that: a dead session that the server still holds
+ * open may have other bytes on their way, and its handle follows the file wherever that is renamed to.
+ *
+ * @throws UploadError when it must not be gone on with.
+ */
+async function giveNewId(task) {
+    const { record, lane, attempt } = task;
+    if (record.rebuilt === true)
+        return lane.remote.canCopy ? copyPart(task) : renamePart(task, attempt.world.newId());
+    if (record.claimId !== undefined)
+        return renamePart(task, record.claimId);
+    if (record.publishing !== true)
+        return task;
+    try {
+        return await renamePart(task, attempt.world.newId());
+    }
+    catch (error) {
+        // A server that refuses this rename refuses the late one, too.
+        if (!isRefusal(error))
+            throw error;
+        return task;
+    }
+}
+/**
+ * Claims a part file that is whole, and will only be renamed: where the server refuses that, it refuses it to all.
+ *
+ * @throws UploadError `not-verified` when another run has it.
+ */
+async function claimWhole(task) {
+    const { record } = task;
+    if (record.claimId === undefined)
+        return task;
+    try {
+        return await renamePart(task, record.claimId);
+    }
+    catch (error) {
+        if (!isRefusal(error))
+            throw error;
+        if (isTakenAway(record, error))
+            throw new UploadError('not-verified', TAKEN_AWAY, { cause: error });
+        return task;
+    }
+}
+/** Whether the refusal to rename the part file of that record says that another run was faster. */
+function isTakenAway({ claimId }, error) {
+    return claimId !== undefined && error.code === 'not-found';
+}
+async function renamePart(task, partId) {
+    const { progress, record, lane } = task;
+    const pathOf = (id) => partPath(progress.file.remote, id);
+    await lane.remote.rename(pathOf(record.partId), pathOf(partId));
+    return goOnWith(task, partId);
+}
+/** The part file has that id from now on. */
+function goOnWith(task, partId) {
+    abandon(task);
+    const record = { ...task.record, partId, claimId: undefined, rebuilt: undefined, publishing: undefined };
+    return { ...task, record: remember(task, record) };
+}
+/** Goes on with a copy of what is kept of the part file, which is removed. */
+async function copyPart(task) {
+    const { progress, source, record, lane, attempt } = task;
+    const partId = attempt.world.newId();
+    const pathOf = (id) => partPath(progress.file.remote, id);
+    const mode = attempt.settings.fileMode ?? source.mode;
+    try {
+        await lane.remote.copy(pathOf(record.partId), pathOf(partId), record.ledger.acknowledgedRanges(), mode);
+    }
+    catch (error) {
+        // A dead session may still make it.
+        progress.abandoned = [...progress.abandoned, partId];
+        if (!(error instanceof UploadError) || isTransient(error))
+            throw error;
+        await discard(task, { ...record, partId });
+        throw error.code === 'no-space'
+            ? new UploadError('server-failure', error.message, { cause: error })
+            : error;
+    }
+    const next = goOnWith(task, partId);
+    await discard(next, record);
+    return next;
+}
+
+;// CONCATENATED MODULE: ./lib/engine/join-part.js
+
+
+
+/** Opening a part file for a second writer destroyed, or may have destroyed, what the first had written. */
+class JoinSpoiledPart extends Error {
+    name = 'JoinSpoiledPart';
+}
+/**
+ * Opens the part file once more, for another lane, and proves with a sample of what had been acknowledged before that
+ * this changed nothing: some servers empty a file that is opened for writing, and say OK.
+ *
+ * @throws UploadError when the server refuses a second writer; the file is as it was.
+ */
+async function joinPart(remote, part, sample, source) {
+    const { path } = part;
+    const reading = remote.openForReading(path);
+    reading.catch(() => undefined);
+    let handle;
+    try {
+        handle = await remote.reopen(path);
+    }
+    catch (error) {
+        if (isTransient(error))
+            part.isDoubtful = true;
+        void reading.then(closeQuietly, () => undefined);
+        throw error;
+    }
+    const proven = join_part_prove(part, reading, sample, source);
+    proven.catch(() => undefined);
+    return { handle, proven };
+}
+async function join_part_prove(part, reading, sample, source) {
+    let same;
+    try {
+        const reader = await reading;
+        same = await holdsSameBytes(reader, source, [sample]).finally(() => closeQuietly(reader));
+    }
+    catch (error) {
+        if (!isTransient(error) && !(error instanceof TooManyOpen))
+            throw new JoinSpoiledPart(part.path, { cause: error });
+        part.isDoubtful = true;
+        throw error;
+    }
+    if (!same)
+        throw new JoinSpoiledPart(part.path);
+}
+function closeQuietly(file) {
+    file.close().catch(() => undefined);
+}
+
+;// CONCATENATED MODULE: ./lib/engine/part-file.js
+
+
+/** The unfinished file on the server, open for writing through one handle of each lane that takes its blocks. */
+class PartFile {
+    path;
+    home;
+    canBeRead;
+    /** An opening was asked for whose answer was lost: it may have emptied the file, or may still do so. */
+    isDoubtful = false;
+    handles = new Map();
+    constructor(path, home, handle, 
+    /** Whether the server lets it be read: the harm that a second writer does could not be seen otherwise. */
+    canBeRead) {
+        this.path = path;
+        this.home = home;
+        this.canBeRead = canBeRead;
+        this.handles.set(home, handle);
+    }
+    handleOf(lane) {
+        return this.handles.get(lane);
+    }
+    /** `handle` was opened by the lane, which writes through it from now on. */
+    join(lane, handle) {
+        this.handles.set(lane, handle);
+    }
+    /** The lane writes no more into it. */
+    leave(lane) {
+        this.handles
+            .get(lane)
+            ?.close()
+            .catch(() => undefined);
+        this.handles.delete(lane);
+    }
+    /** Bytes that all its lanes together may have in flight. */
+    get window() {
+        return [...this.handles.keys()].reduce((sum, { remote }) => sum + remote.window, 0);
+    }
+    /** Why nobody can write into it any more; `undefined` while a lane with a handle lives. */
+    get lost() {
+        for (const lane of this.handles.keys())
+            if (lane.ended === undefined)
+                return undefined;
+        return this.home.ended;
+    }
+    /**
+     * Closes the handles of all living lanes; with `sync`, after the server has put the file on its disk, where it offers
+     * to. Returns what the server says of the file, as far as it can be asked for without waiting.
+     *
+     * @throws UploadError what the first refused close said; the others are closed all the same.
+     */
+    async close({ sync }) {
+        const living = [...this.handles].filter(([lane]) => lane.ended === undefined);
+        this.handles.clear();
+        const [stat] = await drain(living.map(async ([, handle], at) => {
+            // One sync covers what all handles wrote: everything was acknowledged before.
+            const synced = sync && at === 0 ? handle.sync() : Promise.resolve();
+            const [closing] = await drain([handle.stat().catch(() => undefined), synced, handle.close()]);
+            return closing;
+        }));
+        return stat;
+    }
+}
+
+;// CONCATENATED MODULE: ./lib/engine/open-part.js
+
+
+
+
+
+
+
+
+
+/** Begins an empty part file. @throws UploadError `wrong-type` when the target is a directory. */
+async function createPart(task) {
+    const { progress, lane, source, record, attempt } = task;
+    const { file } = progress;
+    const create = () => lane.remote.create(pathOf(task), attempt.settings.fileMode ?? source.mode);
+    const [created, looked] = await Promise.allSettled([
+        attempt.directories.within(lane.remote, parentOf(file.remote), create),
+        lane.remote.stat(file.remote).then(target => refuseDirectory(file, target))
+    ]);
+    if (created.status === 'rejected')
+        throw created.reason;
+    if (looked.status === 'rejected') {
+        await drain([created.value.close(), discard(task, record)]);
+        throw looked.reason;
+    }
+    return opened(task, created.value);
+}
+/**
+ * Opens the part file of an earlier attempt and proves by a sample that its kept blocks are the local file's; where
+ * the server cannot continue it, or the bytes are others, begins a new one.
+ *
+ * @throws UploadError
+ */
+async function reopenPart(task) {
+    let current = task;
+    let handle;
+    try {
+        current = await giveNewId(task);
+        handle = await task.lane.remote.reopen(pathOf(current));
+    }
+    catch (error) {
+        if (!isRefusal(error))
+            throw error;
+        const why = isTakenAway(current.record, error)
+            ? TAKEN_AWAY
+            : `this server does not continue a part file (${error.message})`;
+        return createPart(await startOver(current, why));
+    }
+    let wrong;
+    try {
+        wrong = await whatIsWrong(current, handle);
+        if (wrong === undefined)
+            return opened(current, handle);
+    }
+    catch (error) {
+        handle.close().catch(() => undefined);
+        throw error;
+    }
+    handle.close().catch(() => undefined);
+    return createPart(await startOver(current, wrong));
+}
+async function whatIsWrong(task, handle) {
+    // Some servers empty a file that is opened for writing, and say OK.
+    const { size } = await handle.stat();
+    if (size < task.record.ledger.acknowledgedEnd())
+        return 'this server empties a part file that is opened again';
+    return (await differsInSample(task)) ? 'the part file does not hold the bytes that were sent' : undefined;
+}
+/** Whether a sample of what the part file should hold is something else. A server that lets nobody read it is one warning. */
+async function differsInSample(task) {
+    const { record, lane, source, attempt } = task;
+    const { emit, random } = attempt.world;
+    const path = pathOf(task);
+    try {
+        const reader = await lane.remote.openForReading(path);
+        try {
+            return !(await holdsKeptBlocks(reader, source, record.ledger, random));
+        }
+        finally {
+            reader.close().catch(() => undefined);
+        }
+    }
+    catch (thrown) {
+        // Without another file on the lane there is nothing to wait for.
+        const error = thrown instanceof TooManyOpen && lane.files <= 1 ? thrown.refusal : thrown;
+        if (!isRefusal(error))
+            throw thrown;
+        // It knows the name of what another session is still writing, and nothing more of it.
+        if (error instanceof UploadError && error.code === 'not-found')
+            return true;
+        const text = `The server lets nobody read ${path} (${error.message}); what it acknowledged is kept unread.`;
+        emit({ type: 'warning', text });
+        return false;
+    }
+}
+function opened(task, handle) {
+    const { lane, attempt } = task;
+    const path = pathOf(task);
+    const isShared = attempt.settings.connections > 1 && !attempt.traits.oneLane;
+    return {
+        part: new PartFile(path, lane, handle, isShared ? canBeRead(lane, path) : Promise.resolve(false)),
+        task
+    };
+}
+async function canBeRead({ remote }, path) {
+    try {
+        const reader = await remote.openForReading(path);
+        reader.close().catch(() => undefined);
+        return true;
+    }
+    catch {
+        return false;
+    }
+}
+function pathOf({ progress, record }) {
+    return partPath(progress.file.remote, record.partId);
+}
+
+;// CONCATENATED MODULE: ./lib/engine/keep-part.js
+
+
+
+
+
+/**
+ * Proves that the whole part file of an earlier attempt still holds the local file's bytes, without opening it for
+ * writing. Returns what the server says of it.
+ *
+ * @throws UploadError `not-verified` when it does not.
+ */
+async function keepPart(task) {
+    const { progress, source, record, lane, attempt } = task;
+    const { emit, random } = attempt.world;
+    const path = partPath(progress.file.remote, record.partId);
+    const part = await verify({
+        remote: lane.remote,
+        path,
+        source,
+        closed: undefined,
+        mode: attempt.settings.verify,
+        kept: record.ledger.acknowledged(),
+        isDoubtful: false,
+        random,
+        emit,
+        signal: attempt.signal
+    });
+    // Of a file of one block that was enough.
+    if (blockCount(source.size) > 1 && (await differsInSample(task)))
+        throw new UploadError('not-verified', `check ${path}: it does not hold the bytes that were sent`);
+    return part;
+}
+
+;// CONCATENATED MODULE: ./lib/engine/send-range.js
+
+
+/** Bytes of the first piece: it needs no second round trip, whatever the line. */
+const SAMPLE = 8 * 1024;
+/**
+ * Hands the range over chunk by chunk, in order, as fast as the lane takes it. Resolves when the last chunk is handed
+ * over, with a function that waits for all answers and gives the SHA-256 of what was sent.
+ *
+ * @throws UploadError when the source cannot be read; nothing of the range is in flight then.
+ */
+async function sendRange(task) {
+    const { source, range, lane, handle, onAcknowledged, onSample } = task;
+    const stream = source.stream(range);
+    const answers = [];
+    let offset = range.offset;
+    try {
+        for await (const slice of stream.slices) {
+            const isFirst = offset === range.offset && onSample !== undefined;
+            for (const chunk of chunksOf(slice, isFirst, lane.remote.chunkSize)) {
+                const bytes = slice.subarray(chunk.offset, chunk.offset + chunk.length);
+                // Zeros are what a file that was emptied would show, too.
+                const sample = isFirst && chunk.offset === 0 && bytes.some(byte => byte !== 0) ? range.offset : undefined;
+                const { acknowledged } = await lane.send(handle, bytes, offset + chunk.offset);
+                const answer = acknowledged.then(() => {
+                    onAcknowledged(chunk.length);
+                    if (sample !== undefined)
+                        onSample?.({ offset: sample, length: chunk.length });
+                });
+                answer.catch(() => undefined);
+                answers.push(answer);
+            }
+            offset += slice.length;
+        }
+    }
+    catch (error) {
+        await Promise.allSettled(answers);
+        throw error;
+    }
+    return async () => {
+        await drain(answers);
+        return stream.digest();
+    };
+}
+function chunksOf({ length }, withSample, chunkSize) {
+    const sample = withSample ? Math.min(SAMPLE, length) : 0;
+    return [
+        ...splitRange({ offset: 0, length: sample }, chunkSize),
+        ...splitRange({ offset: sample, length: length - sample }, chunkSize)
+    ];
+}
+
+;// CONCATENATED MODULE: ./lib/engine/transfer.js
+
+
+
+
+
+/**
+ * Sends the missing blocks of a file over all lanes that can take them, and enters each into the ledger when the
+ * server acknowledged it. Nothing is in flight any more when it returns or throws.
+ *
+ * @throws UploadError the first permanent failure, or why the last lane with a handle ended.
+ * @throws JoinSpoiledPart when the file has to be sent again, over one lane.
+ */
+async function transfer(task, queue) {
+    const blocks = new MissingBlocks(task, queue);
+    queue.add(blocks);
+    try {
+        await blocks.done;
+    }
+    finally {
+        queue.remove(blocks);
+    }
+}
+/** Bytes of an acknowledged block that a lane reads back when it joins. */
+const transfer_SAMPLE = 64 * 1024;
+class MissingBlocks {
+    task;
+    queue;
+    done;
+    waiting;
+    unfit = new Set();
+    proofs = new Map();
+    inFlight = 0;
+    failure;
+    /** Whether a lane without a handle may join: one that took a block and gave it back would break the order. */
+    isOpenToOthers = false;
+    /** The first piece that was acknowledged, while no block is. */
+    firstSample;
+    settle = () => undefined;
+    constructor(task, queue) {
+        this.task = task;
+        this.queue = queue;
+        this.waiting = task.ledger.missing();
+        this.done = new Promise((resolve, reject) => {
+            this.settle = () => {
+                if (this.inFlight > 0)
+                    return;
+                if (this.failure !== undefined)
+                    reject(this.failure);
+                else if (this.waiting.length === 0)
+                    resolve();
+            };
+        });
+        this.watch(task.part.home);
+        if (!task.oneLane)
+            void task.part.canBeRead.then(canBeRead => this.letOthersJoin(canBeRead));
+        this.settle();
+    }
+    take(lane) {
+        if (this.failure !== undefined || !this.mayWrite(lane))
+            return undefined;
+        const block = this.waiting.shift();
+        if (block !== undefined)
+            this.inFlight++;
+        return block;
+    }
+    async send(lane, block) {
+        try {
+            const { source, ledger, part, onAcknowledged } = this.task;
+            const handle = part.handleOf(lane) ?? (await this.join(lane));
+            const range = blockRange(ledger.fileSize, block);
+            const onSample = this.sample === undefined ? (sample) => this.noteFirst(sample) : undefined;
+            void this.enter(lane, block, await sendRange({ source, range, lane, handle, onAcknowledged, onSample }));
+        }
+        catch (error) {
+            this.giveBack(lane, block, error);
+        }
+    }
+    /** A lane without a handle may join when there is something acknowledged for it to read back. */
+    mayWrite(lane) {
+        if (this.unfit.has(lane))
+            return false;
+        if (this.task.part.handleOf(lane) !== undefined)
+            return true;
+        return this.isOpenToOthers && this.sample !== undefined;
+    }
+    letOthersJoin(canBeRead) {
+        this.isOpenToOthers = canBeRead;
+        this.queue.changed();
+    }
+    /** Of the latest acknowledged block, or of the first one that is under way. */
+    get sample() {
+        const { ledger } = this.task;
+        const latest = ledger.recent().at(-1);
+        if (latest === undefined)
+            return this.firstSample;
+        const { offset, length } = blockRange(ledger.fileSize, latest);
+        return { offset, length: Math.min(length, transfer_SAMPLE) };
+    }
+    noteFirst(sample) {
+        this.firstSample = sample;
+        this.queue.changed();
+    }
+    async join(lane) {
+        const { part, source } = this.task;
+        const { sample } = this;
+        if (sample === undefined)
+            throw new RangeError('a lane joins when there is something to read back');
+        const { handle, proven } = await joinPart(lane.remote, part, sample, source);
+        part.join(lane, handle);
+        this.proofs.set(lane, proven);
+        this.watch(lane);
+        return handle;
+    }
+    watch(lane) {
+        void lane.remote.ended.then(() => {
+            this.failure ??= this.task.part.lost;
+            this.settle();
+        });
+    }
+    async enter(lane, block, answer) {
+        const { ledger } = this.task;
+        try {
+            const digest = await answer();
+            await this.proofs.get(lane);
+            const isFirst = this.sample === undefined;
+            ledger.acknowledge(block, digest);
+            this.inFlight--;
+            if (isFirst)
+                this.queue.changed();
+            this.settle();
+        }
+        catch (error) {
+            this.giveBack(lane, block, error);
+        }
+    }
+    /** The block of a lost lane, or of a second writer that is refused, waits for another; any other failure is the file's. */
+    giveBack(lane, block, error) {
+        const { part } = this.task;
+        this.inFlight--;
+        // Some servers report a lost connection in an answer: whatever it is, this session is not used again.
+        if (isTransient(error) && lane.ended === undefined)
+            lane.remote.close();
+        if (error instanceof JoinSpoiledPart) {
+            this.failure ??= error;
+        }
+        else if (isTransient(error) ||
+            (lane !== part.home && (isRefusal(error) || error instanceof TooManyOpen))) {
+            this.unfit.add(lane);
+            if (lane !== part.home)
+                part.leave(lane);
+            this.waiting.unshift(block);
+            this.failure ??= part.lost;
+            this.queue.changed();
+        }
+        else {
+            this.failure ??= toUploadError(error, 'server-failure', `write ${part.path}`);
+        }
+        this.settle();
+    }
+}
+
+;// CONCATENATED MODULE: ./lib/engine/send-blocks.js
+
+
+
+
+
+/**
+ * Sends what the part file misses, closes it and verifies it. Returns what the server says of it.
+ *
+ * @throws UploadError, JoinSpoiledPart
+ */
+async function sendBlocks(opened) {
+    const { part, task } = opened;
+    const { source, record, lane, attempt } = task;
+    const { emit, random } = attempt.world;
+    const { verify: mode } = attempt.settings;
+    const kept = record.ledger.acknowledged();
+    const closed = await sendMissing(opened).catch((error) => {
+        // Servers that cannot continue a part file say so at the opening, at the first write, or at the close.
+        if (kept.length === 0 || !isRefusal(error))
+            throw error;
+        throw new UploadError('not-verified', `this server does not continue a part file (${error.message})`, {
+            cause: error
+        });
+    });
+    const { remote } = attempt.lanes.livingOr(lane);
+    const { isDoubtful } = part;
+    const { signal } = attempt;
+    return verify({ remote, path: part.path, source, closed, mode, kept, isDoubtful, random, emit, signal });
+}
+async function sendMissing({ part, task }) {
+    const { progress, source, record, attempt } = task;
+    const { ledger } = record;
+    const { oneLane } = attempt.traits;
+    const onAcknowledged = (bytes) => {
+        progress.sentBytes += bytes;
+        attempt.world.emit({ type: 'acknowledged', file: progress.file, bytes });
+    };
+    try {
+        await transfer({ source, ledger, part, oneLane, onAcknowledged }, attempt.queue);
+    }
+    catch (error) {
+        // Some servers acknowledge a short write when their disk is full: nothing that was in flight then is believed.
+        if (error instanceof UploadError && error.code === 'no-space')
+            ledger.forgetRecent(part.window);
+        await part.close({ sync: false }).catch(() => undefined);
+        throw error;
+    }
+    try {
+        return await part.close({ sync: attempt.settings.verify === 'full' });
+    }
+    catch (error) {
+        // What a server acknowledged before it refused the close is worth nothing.
+        if (!isTransient(error))
+            remember(task, { ...record, ledger: new Ledger(source.size) });
+        throw error;
+    }
+}
+
+;// CONCATENATED MODULE: ./lib/engine/send-whole.js
+
+
+
+
+
+
+/**
+ * Sends a file of at most one block: everything up to the close in one go, without waiting for an answer in between.
+ * Servers that get this wrong are asked again one by one, for the rest of the run. Returns what the server says of
+ * the part file.
+ *
+ * @throws UploadError
+ */
+async function sendWhole(task) {
+    const { traits } = task.attempt;
+    if (!traits.inOrder)
+        return send(task, 'one-by-one');
+    try {
+        return await send(task, 'at-once');
+    }
+    catch (error) {
+        if (!(error instanceof UploadError) || error.code !== 'server-failure')
+            throw error;
+        const stat = await send(task, 'one-by-one');
+        traits.inOrder = false;
+        return stat;
+    }
+}
+async function send(task, requests) {
+    const { progress, source, record, lane, attempt } = task;
+    const { emit, random } = attempt.world;
+    const { remote } = lane;
+    const mode = attempt.settings.verify;
+    const path = partPath(progress.file.remote, record.partId);
+    // Creating empties what an earlier try had written.
+    record.ledger.forget(0);
+    const create = () => remote.create(path, attempt.settings.fileMode ?? source.mode);
+    const part = await attempt.directories.within(remote, parentOf(progress.file.remote), create);
+    const acknowledged = await orClose(part, handOver(task, part));
+    const sync = () => (mode === 'full' ? part.sync() : Promise.resolve());
+    let stat;
+    let digest;
+    if (requests === 'at-once') {
+        ;
+        [stat, , , digest] = await drain([part.stat(), sync(), part.close(), acknowledged()]);
+    }
+    else {
+        digest = await orClose(part, acknowledged());
+        stat = await orClose(part, part.stat());
+        await orClose(part, sync());
+        await part.close();
+    }
+    if (digest !== undefined)
+        record.ledger.acknowledge(0, digest);
+    progress.sentBytes += source.size;
+    emit({ type: 'acknowledged', file: progress.file, bytes: source.size });
+    return verify({
+        remote,
+        path,
+        source,
+        closed: stat,
+        mode,
+        kept: [],
+        isDoubtful: false,
+        random,
+        emit,
+        signal: attempt.signal
+    });
+}
+async function handOver({ source, lane }, handle) {
+    if (source.size === 0)
+        return () => Promise.resolve(undefined);
+    const range = { offset: 0, length: source.size };
+    return sendRange({ source, range, lane, handle, onAcknowledged: () => undefined });
+}
+/** What is asked of an open file; when it fails, the file is closed. */
+async function orClose(file, asked) {
+    try {
+        return await asked;
+    }
+    catch (error) {
+        file.close().catch(() => undefined);
+        throw error;
+    }
+}
+
+;// CONCATENATED MODULE: ./lib/engine/whole-digest.js
+
+
+/** Begins to hash the whole file where that is wanted, while it is sent. */
+function beginWholeDigest(task) {
+    if (task.attempt.settings.wholeDigests && !isInLedger(task))
+        task.source.wholeDigest().catch(() => undefined);
+}
+/** Notes the digest of the whole file where it is wanted, or known because it was verified. @throws UploadError */
+async function noteWholeDigest(task) {
+    const { progress, source, attempt } = task;
+    const { wholeDigests, verify } = attempt.settings;
+    if (isInLedger(task) || !(wholeDigests || verify === 'full'))
+        return;
+    progress.digest = await abortable(source.wholeDigest(), attempt.signal);
+}
+/** The same for a file that is in place already, where it is wanted. @throws UploadError */
+async function noteUnchangedDigest(task) {
+    if (!task.attempt.settings.wholeDigests)
+        return;
+    await noteWholeDigest(task);
+    await task.source.confirmUnchanged();
+}
+/** The digest of the only block is that of the file. */
+function isInLedger({ source }) {
+    return blockCount(source.size) === 1;
+}
+
+;// CONCATENATED MODULE: ./lib/engine/upload-file.js
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+/**
+ * Brings one file to the server: decide → transfer → verify → publish. With `publish: together` it ends before the
+ * publication, with `progress.whole`. What is reached stays in `progress`, for the next attempt.
+ *
+ * @throws UploadError
+ */
+async function uploadFile(progress, attempt) {
+    const source = await attempt.world.openSource(progress.file);
+    try {
+        // Before a lane is taken: the first may still be connecting.
+        const identity = await proveLocally({ progress, source, attempt });
+        return await attempt.lanes.use(async (lane) => {
+            const { world, lanes } = attempt;
+            const begunMs = world.clock.now();
+            const outcome = await uploadOver({ progress, source, lane, attempt }, identity);
+            if (outcome !== 'skipped')
+                lanes.pace.noteFile(world.clock.now() - begunMs);
+            return outcome;
+        });
+    }
+    finally {
+        await source.close();
+    }
+}
+async function uploadOver(file, identity) {
+    const { decision, task } = await decide(file, identity);
+    file.attempt.staleParts.look(file.lane.remote, file.progress.file.remote);
+    beginWholeDigest(task);
+    switch (decision.action) {
+        case 'skip':
+            await noteUnchangedDigest(task);
+            return 'skipped';
+        case 'confirm':
+            if (await wasPublished(task))
+                await noteUnchangedDigest(task);
+            else
+                await sendAgainIfWrong(await startOver(task, 'its rename did not happen'), 'start');
+            break;
+        case 'start':
+        case 'continue':
+        case 'keep':
+            await sendAgainIfWrong(task, decision.action);
+    }
+    return file.progress.whole === undefined ? 'uploaded' : 'whole';
+}
+/** What the server holds can turn out to be wrong: then all of it is sent again, once. */
+async function sendAgainIfWrong(task, beginning) {
+    const { progress, attempt } = task;
+    try {
+        await sendAndPublish(task, beginning);
+    }
+    catch (error) {
+        if (error instanceof JoinSpoiledPart) {
+            attempt.traits.oneLane = true;
+            await sendAndPublish(await startOver(task, 'this server takes one writer a file'), 'start');
+        }
+        else if (error instanceof UploadError && error.code === 'not-verified' && !progress.sentAgain) {
+            progress.sentAgain = true;
+            await sendAndPublish(await startOver(task, error.message), 'start');
+        }
+        else if (!(await wasLate(error, task))) {
+            throw error;
+        }
+    }
+}
+/** The rename of an earlier attempt, whose answer was lost, took the part file away after it was looked at. */
+async function wasLate(error, task) {
+    const { record } = task.progress;
+    if (!(error instanceof UploadError) || error.code !== 'not-found' || record?.publishing !== true)
+        return false;
+    return wasPublished({ ...task, record });
+}
+async function sendAndPublish(task, beginning) {
+    if (beginning === 'keep') {
+        const claimed = await claimWhole(task);
+        await becomeWhole(claimed, await keepPart(claimed));
+    }
+    else if (beginning === 'start' && blockCount(task.source.size) <= 1) {
+        await becomeWhole(task, await sendWhole(task));
+    }
+    else {
+        const opened = beginning === 'continue' ? await reopenPart(task) : await createPart(task);
+        await becomeWhole(opened.task, await sendBlocks(opened));
+    }
+    const { progress, lane, attempt } = task;
+    if (attempt.settings.publish === 'each')
+        await publishWhole(progress, lane, attempt);
+}
+/** The last steps before the final name: from here on the part file is only renamed. */
+async function becomeWhole(task, part) {
+    const { progress, source, record, attempt } = task;
+    await noteWholeDigest(task);
+    await source.confirmUnchanged();
+    const { remote } = attempt.lanes.livingOr(task.lane);
+    const path = partPath(progress.file.remote, record.partId);
+    await attempt.namesakes.expectApart(remote, progress.file, record.partId);
+    const { mtime } = await setAttributes(task, remote, path, part);
+    remember(task, { ...record, whole: true });
+    progress.whole = { mtime, version: source.version };
+}
+/** Whether a rename whose answer was lost has happened: only reading all of it tells the new file from an old one that is alike. */
+async function wasPublished(task) {
+    const { progress, source, lane, attempt } = task;
+    const target = progress.file.remote;
+    try {
+        const looking = lane.remote.stat(target);
+        looking.catch(() => undefined);
+        const file = await lane.remote.openForReading(target);
+        const same = await holdsSameBytes(file, source, [{ offset: 0, length: source.size }]).finally(() => {
+            file.close().catch(() => undefined);
+        });
+        const stat = await looking;
+        if (!same || stat === undefined)
+            return false;
+        // Another run may have put the same bytes in place: then the part file is still there.
+        abandon(task);
+        rememberPublished(task, task.record, stat);
+        attempt.staleParts.sweep(lane.remote, target, progress.abandoned);
+        return true;
+    }
+    catch (error) {
+        if (!isRefusal(error))
+            throw error;
+        return false;
+    }
+}
+
+;// CONCATENATED MODULE: ./lib/engine/publish-together.js
+
+
+
+
+
+/** Local files that are looked at again at the same time. */
+const LOOKS_AT_ONCE = 64;
+/** After a cut, every rename that was on its way has to be settled by reading. */
+const RENAMES_AT_ONCE = 256;
+/**
+ * The end of `publish: together`: renames all files that are whole, if no other one failed; otherwise none. Once it
+ * has begun, neither a failure nor a signal to stop holds renames up: the less is left, the better.
+ *
+ * @throws UploadError as `settle` does.
+ */
+async function publishTogether(publication, pending, attempt) {
+    const whole = pending.filter(progress => progress.whole !== undefined);
+    await forEach(whole, LOOKS_AT_ONCE, progress => failIfChanged(progress, publication, attempt));
+    if (whole.length === 0)
+        return;
+    attempt.signal.throwIfAborted();
+    const failure = publication.firstFailure();
+    if (publication.begun || failure === undefined) {
+        publication.begun = true;
+        publication.onPublishing();
+        await forEach(whole, RENAMES_AT_ONCE, progress => settle(publication, progress, attempt, () => publishOrUpload(progress, attempt)));
+    }
+    else {
+        withhold(publication, failure, whole);
+    }
+}
+/** The local file was closed since, and may be another one now. */
+async function failIfChanged(progress, publication, { world, signal }) {
+    signal.throwIfAborted();
+    const { file, whole } = progress;
+    try {
+        const source = await world.openSource(file);
+        await source.close();
+        if (source.version !== whole?.version)
+            throw new UploadError('source-changed', `${file.local} changed after it was sent`);
+    }
+    catch (error) {
+        progress.whole = undefined;
+        publication.finish(progress, 'failed', toUploadError(error, 'source-unreadable', `read ${file.local}`));
+    }
+}
+/** A file whose rename went wrong is looked at anew. */
+async function publishOrUpload(progress, attempt) {
+    const each = { ...attempt, settings: { ...attempt.settings, publish: 'each' } };
+    if (progress.whole === undefined)
+        return uploadFile(progress, each);
+    try {
+        await attempt.lanes.use(lane => publishWhole(progress, lane, attempt));
+        return 'uploaded';
+    }
+    catch (error) {
+        const isDoubtful = error instanceof UploadError && /^not-(?:verified|found)$/.test(error.code);
+        if (!isDoubtful || progress.sentAgain)
+            throw error;
+        progress.sentAgain = true;
+        return uploadFile(progress, each);
+    }
+}
+function withhold(publication, failure, whole) {
+    const error = withheldBy(failure);
+    for (const progress of whole)
+        if (progress.whole !== undefined)
+            publication.finish(progress, 'failed', error);
+}
+
+;// CONCATENATED MODULE: ./lib/engine/retry.js
+
+const FIRST_DELAY_MS = 1_000;
+const LONGEST_DELAY_MS = 30_000;
+/**
+ * Makes attempts until one succeeds. Waits 1, 2, 4, 8 … 30 s between them, less up to a half at random so that many
+ * jobs do not come back at once; the count and the delays start over when an attempt made progress.
+ *
+ * @throws what the last attempt threw: a permanent error at once, a transient one when no retry is left.
+ */
+async function retry(policy, attempt) {
+    const { retries, clock, random, reached, emit, signal } = policy;
+    let furthest = reached();
+    for (let failures = 1;; failures++) {
+        try {
+            return await attempt();
+        }
+        catch (error) {
+            signal.throwIfAborted();
+            if (reached() > furthest) {
+                furthest = reached();
+                failures = 1;
+            }
+            if (!(error instanceof UploadError) || !isTransient(error) || failures > retries)
+                throw error;
+            const delayMs = Math.round(delayAfter(failures) * (1 - random() / 2));
+            emit({ type: 'retrying', error, delayMs, attempt: failures, attempts: retries });
+            await clock.sleep(delayMs, signal);
+        }
+    }
+}
+function delayAfter(failures) {
+    return Math.min(FIRST_DELAY_MS * 2 ** (failures - 1), LONGEST_DELAY_MS);
+}
+
+;// CONCATENATED MODULE: ./lib/core/seal.js
+
+/** Derives the keys for `.upload.meta` from the login secret: the private key's text or the password. */
+function deriveStateKeys(secret) {
+    const derive = (purpose) => (0,external_node_crypto_.createSecretKey)(Buffer.from((0,external_node_crypto_.hkdfSync)('sha256', secret, 'resumable-sftp-upload', purpose, 32)));
+    return { seal: derive('seal of .upload.meta, version 1'), name: derive('names in .upload.meta, version 1') };
+}
+/** A name that tells nothing to those without the key: HMAC-SHA256 over the parts, 32 hexadecimal digits. */
+function keyedName(keys, ...parts) {
+    return (0,external_node_crypto_.createHmac)('sha256', keys.name).update(JSON.stringify(parts)).digest().toString('hex', 0, 16);
+}
+const VERSION = 1;
+/** Puts a payload into a JSON envelope with its HMAC-SHA256. */
+function seal_sealText(keys, payload) {
+    const envelope = { version: VERSION, seal: sealOf(keys, payload), payload };
+    return JSON.stringify(envelope);
+}
+/**
+ * Takes the payload out of a sealed text.
+ *
+ * @throws Error that says in a few words why it does not open; the text is from a cache that others can write.
+ */
+function seal_openSealed(keys, text) {
+    const envelope = parseEnvelope(text);
+    if (envelope.version !== VERSION)
+        throw new Error(`it has version ${envelope.version}, this is version ${VERSION}`);
+    const expected = Buffer.from(sealOf(keys, envelope.payload));
+    const found = Buffer.from(envelope.seal);
+    if (expected.length !== found.length || !(0,external_node_crypto_.timingSafeEqual)(expected, found)) {
+        throw new Error('its seal was not made with this login');
+    }
+    return envelope.payload;
+}
+function sealOf(keys, payload) {
+    return (0,external_node_crypto_.createHmac)('sha256', keys.seal).update(`${VERSION}\n`).update(payload).digest('base64');
+}
+function parseEnvelope(text) {
+    let value;
+    try {
+        value = JSON.parse(text);
+    }
+    catch {
+        throw new Error('it is not JSON');
+    }
+    if (typeof value === 'object' &&
+        value !== null &&
+        'version' in value &&
+        'seal' in value &&
+        'payload' in value &&
+        typeof value.version === 'number' &&
+        typeof value.seal === 'string' &&
+        typeof value.payload === 'string') {
+        return { version: value.version, seal: value.seal, payload: value.payload };
+    }
+    throw new Error('it is not an envelope with version, seal and payload');
 }
 
 ;// CONCATENATED MODULE: ./node_modules/valibot/dist/index.mjs
@@ -78774,6 +80635,7 @@ function unwrap(schema) {
 ;// CONCATENATED MODULE: ./lib/core/upload-meta.js
 
 
+
 /**
  * Whether the run that wrote the state is surely gone. If it is not, two runs could write different versions into
  * one part file, so its part files are not continued. The attempts of one run, and the jobs of one runner in a run,
@@ -78872,15 +80734,9 @@ function toLedger({ size, blocks, digests, recent }) {
     return ledger;
 }
 function formatRanges(indexes) {
-    const ranges = [];
-    for (const index of indexes) {
-        const range = ranges.at(-1);
-        if (range?.last === index - 1)
-            range.last = index;
-        else
-            ranges.push({ first: index, last: index });
-    }
-    return ranges.map(({ first, last }) => (first === last ? String(first) : `${first}-${last}`)).join(',');
+    return runsOf(indexes)
+        .map(({ first, last }) => (first === last ? String(first) : `${first}-${last}`))
+        .join(',');
 }
 function parseRanges(text) {
     if (text === '')
@@ -79019,103 +80875,6 @@ function closeState(keys, sealed, nowMs) {
     }
 }
 
-;// CONCATENATED MODULE: ./lib/engine/directories.js
-
-
-/** Makes each directory of the server once, parents first, those that do not depend on each other at the same time. */
-class Directories {
-    mode;
-    known = new Map();
-    constructor(mode) {
-        this.mode = mode;
-    }
-    /** Makes the directory and those above it where they are missing. @throws UploadError when one cannot be made. */
-    async ensure(remote, directory) {
-        if (directory === undefined)
-            return;
-        const known = this.known.get(directory);
-        if (known === undefined) {
-            const ensuring = this.makeIfMissing(remote, directory);
-            this.known.set(directory, ensuring);
-            ensuring.catch(() => this.known.delete(directory));
-            return ensuring;
-        }
-        try {
-            await known;
-        }
-        catch (error) {
-            // The session of whoever asked first has ended; that says nothing of this one.
-            if (!isTransient(error))
-                throw error;
-            await this.ensure(remote, directory);
-        }
-    }
-    /**
-     * Creates a file in the directory: at once, and where it turns out to be missing, again when it is made.
-     *
-     * @throws UploadError what `create` says, or why the directory cannot be made.
-     */
-    async within(remote, directory, create) {
-        if (directory === undefined)
-            return create();
-        const known = this.known.get(directory);
-        if (known !== undefined) {
-            await this.ensure(remote, directory);
-            try {
-                return await create();
-            }
-            catch (error) {
-                // Over an object store, a directory without files is gone when the server starts again.
-                if (!(error instanceof UploadError) || error.code !== 'not-found')
-                    throw error;
-                if (this.known.get(directory) === known)
-                    this.forget(directory);
-                await this.ensure(remote, directory);
-                return create();
-            }
-        }
-        const [made, early] = await Promise.allSettled([this.ensure(remote, directory), create()]);
-        if (early.status === 'fulfilled')
-            return early.value;
-        if (made.status === 'rejected')
-            throw made.reason;
-        if (isTransient(early.reason))
-            throw early.reason;
-        return create();
-    }
-    forget(directory) {
-        for (let path = directory; path !== undefined; path = parentOf(path))
-            this.known.delete(path);
-    }
-    async makeIfMissing(remote, directory) {
-        // Made without waiting for whether it is there: the parent mostly is, and a server refuses what it has.
-        const make = () => remote.makeDirectory(directory, this.mode);
-        const [found, made] = await Promise.allSettled([directories_isDirectory(remote, directory), make()]);
-        if (found.status === 'rejected')
-            throw found.reason;
-        if (found.value || made.status === 'fulfilled')
-            return;
-        if (isTransient(made.reason))
-            throw made.reason;
-        await this.ensure(remote, parentOf(directory));
-        try {
-            await make();
-        }
-        catch (error) {
-            // Another run may have made it in between; SFTP version 3 has no status code for that.
-            if (isTransient(error) || !(await directories_isDirectory(remote, directory)))
-                throw error;
-        }
-    }
-}
-async function directories_isDirectory(remote, path) {
-    const stat = await remote.stat(path);
-    if (stat?.isDirectory === false) {
-        throw new UploadError('wrong-type', `make the directory ${path}: a file of that name is in its place`);
-    }
-    return stat !== undefined;
-}
-
 ;// CONCATENATED MODULE: ./lib/engine/file-progress.js
 /** Of a file that nothing is known of yet. */
 function newProgress(file) {
@@ -79160,601 +80919,6 @@ function resultOf(progress, status, nowMs, error) {
         error,
         continuesWith: isUnfinished && canContinue ? record?.ledger.acknowledgedBytes() : undefined
     };
-}
-
-;// CONCATENATED MODULE: ./lib/engine/open-handles.js
-/** The server refused, without a reason of its own, to open something while others were open: it may take it later. */
-class TooManyOpen extends Error {
-    refusal;
-    open;
-    name = 'TooManyOpen';
-    constructor(refusal, 
-    /** Handles that were open then. */
-    open) {
-        super(refusal.message, { cause: refusal });
-        this.refusal = refusal;
-        this.open = open;
-    }
-}
-/** How often an opening is asked for that is refused because of the number of handles. */
-const MOST_TRIES = 6;
-/** The open handles of a session, and how many the server lets open at once, as far as its refusals tell. */
-class HandleCount {
-    open = 0;
-    most = Infinity;
-    /** Opened so far. */
-    granted = 0;
-    /** Files that may be on their way at once: one handle is left for directories and for the state. */
-    get mostFiles() {
-        return Math.max(1, this.most - 1);
-    }
-    /** For `othersSince`. */
-    mark() {
-        return this.open - this.granted;
-    }
-    /** How many others were open at some time since the mark. */
-    othersSince(mark) {
-        return mark + this.granted;
-    }
-    noteOpened() {
-        this.open++;
-        this.granted++;
-        // Whatever was refused before, that was not the reason.
-        if (this.open > this.most)
-            this.most = this.open;
-    }
-}
-/** The open handles of all sessions. */
-class OpenHandles extends HandleCount {
-    /** A server that never let a file be read, or be opened again, has other reasons. */
-    opened = new Set();
-    waiting = [];
-    /** Openings without an answer. */
-    asked = new Set();
-    /** Resolves when all openings are answered that are in flight: a server may answer in any order. */
-    async answered() {
-        await Promise.allSettled(this.asked);
-    }
-    /** Resolves when a handle was closed; at once when none is open. */
-    async closed() {
-        if (this.open > 0)
-            await new Promise(resolve => this.waiting.push(resolve));
-    }
-    noteClosed(count) {
-        this.open -= count;
-        this.wake();
-    }
-    /** Has whoever waits look again. */
-    wake() {
-        for (const wake of this.waiting.splice(0))
-            wake();
-    }
-}
-
-;// CONCATENATED MODULE: ./lib/engine/counted-remote.js
-
-
-/** A session whose handles are counted; an opening that is refused because of their number throws TooManyOpen. */
-class CountedRemote {
-    remote;
-    all;
-    handles = new HandleCount();
-    ended;
-    hasEnded = false;
-    constructor(remote, all) {
-        this.remote = remote;
-        this.all = all;
-        this.ended = remote.ended;
-        void this.ended.then(() => {
-            this.hasEnded = true;
-            this.all.noteClosed(this.handles.open);
-        });
-    }
-    get chunkSize() {
-        return this.remote.chunkSize;
-    }
-    get window() {
-        return this.remote.window;
-    }
-    get maxOpenFiles() {
-        return Math.min(this.remote.maxOpenFiles, this.handles.mostFiles);
-    }
-    get roundTripMs() {
-        return this.remote.roundTripMs;
-    }
-    get canReplace() {
-        return this.remote.canReplace;
-    }
-    get canCopy() {
-        return this.remote.canCopy;
-    }
-    create(path, mode) {
-        return this.open('create', () => this.remote.create(path, mode));
-    }
-    reopen(path) {
-        return this.open('reopen', () => this.remote.reopen(path));
-    }
-    openForReading(path) {
-        return this.open('read', () => this.remote.openForReading(path));
-    }
-    /** Holds nothing while it waits: nobody can wait for it in turn. */
-    async list(path) {
-        for (let tries = 1;; tries++) {
-            try {
-                return await this.remote.list(path);
-            }
-            catch (error) {
-                if (!hasNoReason(error) || this.all.open === 0 || tries === MOST_TRIES)
-                    throw error;
-                await this.all.closed();
-            }
-        }
-    }
-    stat(path) {
-        return this.remote.stat(path);
-    }
-    kindOf(path) {
-        return this.remote.kindOf(path);
-    }
-    makeDirectory(path, mode) {
-        return this.remote.makeDirectory(path, mode);
-    }
-    replace(from, to) {
-        return this.remote.replace(from, to);
-    }
-    rename(from, to) {
-        return this.remote.rename(from, to);
-    }
-    /** It opens two files, and closes them. */
-    async copy(...asked) {
-        try {
-            await this.remote.copy(...asked);
-        }
-        catch (error) {
-            if (hasNoReason(error) && this.handles.open + 2 > this.handles.most)
-                throw new TooManyOpen(error, this.handles.most);
-            throw error;
-        }
-    }
-    remove(path) {
-        return this.remote.remove(path);
-    }
-    removeDirectory(path) {
-        return this.remote.removeDirectory(path);
-    }
-    setAttributes(path, attributes) {
-        return this.remote.setAttributes(path, attributes);
-    }
-    freeBytes(directory) {
-        return this.remote.freeBytes(directory);
-    }
-    sha256(path, size) {
-        return this.remote.sha256(path, size);
-    }
-    close() {
-        this.remote.close();
-    }
-    async open(kind, ask) {
-        const { handles, all } = this;
-        const markOfSession = handles.mark();
-        const mark = all.mark();
-        const opening = ask();
-        all.asked.add(opening);
-        try {
-            const file = await opening;
-            all.opened.add(kind);
-            handles.noteOpened();
-            all.noteOpened();
-            return new CountedFile(file, this.noteClosed);
-        }
-        catch (error) {
-            if (!hasNoReason(error))
-                throw error;
-            const openOfSession = handles.open;
-            const open = all.open;
-            await all.answered();
-            const isFull = handles.open >= handles.most || all.open >= all.most;
-            if (all.othersSince(mark) === 0 || !(isFull || all.opened.has(kind)))
-                throw error;
-            // With nothing open over this session, it is one number for all of them.
-            const [counted, before] = handles.othersSince(markOfSession) > 0 ? [handles, openOfSession] : [all, open];
-            counted.most = Math.max(1, Math.min(counted.most, Math.max(before, counted.open)));
-            throw new TooManyOpen(error, counted.most);
-        }
-        finally {
-            all.asked.delete(opening);
-        }
-    }
-    noteClosed = () => {
-        if (this.hasEnded)
-            return;
-        this.handles.open--;
-        this.all.noteClosed(1);
-    };
-}
-class CountedFile {
-    file;
-    onClosed;
-    constructor(file, onClosed) {
-        this.file = file;
-        this.onClosed = onClosed;
-    }
-    write(bytes, offset) {
-        return this.file.write(bytes, offset);
-    }
-    read(range) {
-        return this.file.read(range);
-    }
-    stat() {
-        return this.file.stat();
-    }
-    sync() {
-        return this.file.sync();
-    }
-    close() {
-        return this.file.close().finally(this.onClosed);
-    }
-}
-/** SFTP version 3 has no status for too many handles. */
-function hasNoReason(error) {
-    return error instanceof UploadError && error.code === 'server-failure';
-}
-
-;// CONCATENATED MODULE: ./lib/engine/lane.js
-/** A session taking chunks, with never more than its window of bytes in flight. */
-class Lane {
-    remote;
-    /** Files whose steps run over this lane at the moment. */
-    files = 0;
-    endedWith;
-    inFlight = 0;
-    waiting = [];
-    constructor(remote) {
-        this.remote = remote;
-        void remote.ended.then(error => {
-            this.endedWith = error;
-        });
-    }
-    /** Why the session is over; `undefined` while it lives. */
-    get ended() {
-        return this.endedWith;
-    }
-    /** Resolves when the chunk was handed over, as soon as the window has room: first come, first served. */
-    async send(file, bytes, offset) {
-        await new Promise(admit => {
-            this.waiting.push({ bytes: bytes.length, admit });
-            this.admitNext();
-        });
-        const acknowledged = file.write(bytes, offset).finally(() => {
-            this.inFlight -= bytes.length;
-            this.admitNext();
-        });
-        acknowledged.catch(() => undefined);
-        return { acknowledged };
-    }
-    admitNext() {
-        for (;;) {
-            const next = this.waiting[0];
-            if (next === undefined || (this.inFlight > 0 && this.inFlight + next.bytes > this.remote.window))
-                return;
-            this.waiting.shift();
-            this.inFlight += next.bytes;
-            next.admit();
-        }
-    }
-}
-
-;// CONCATENATED MODULE: ./lib/engine/pace.js
-/** Files that are on their way at once at least. */
-const LEAST = 64;
-/** For each millisecond of the round trip: some five times what a processor gets through in it, as a file takes several. */
-const PER_ROUND_TRIP_MS = 40;
-/** For each millisecond that a file takes on a server that works slowly: less than a processor gets through in it. */
-const PER_FILE_MS = 1;
-/**
- * How many files are on their way at once: as many as keep the processor busy while answers are waited for. More would
- * wait for the processor, and meanwhile take memory and V8's time: docs/decisions/small-files.md.
- */
-class Pace {
-    onGrowth;
-    lines = [];
-    fastestMs;
-    constructor(onGrowth) {
-        this.onGrowth = onGrowth;
-    }
-    /** Without limit until there is a line: what is read meanwhile need not be read later. */
-    get mostFiles() {
-        let roundTripMs = Infinity;
-        for (const line of this.lines)
-            roundTripMs = Math.min(roundTripMs, line.roundTripMs);
-        return Math.max(LEAST, PER_ROUND_TRIP_MS * roundTripMs, PER_FILE_MS * (this.fastestMs ?? 0));
-    }
-    noteLine(line) {
-        this.lines.push(line);
-    }
-    /** A file took so long from its first request to its last answer. */
-    noteFile(milliseconds) {
-        const isFirst = this.fastestMs === undefined;
-        this.fastestMs = Math.min(this.fastestMs ?? Infinity, milliseconds);
-        if (isFirst)
-            this.onGrowth();
-    }
-}
-
-;// CONCATENATED MODULE: ./lib/engine/lanes.js
-
-
-
-
-
-
-/** Small files on their way over one lane at once. */
-const FILES_PER_LANE = 512;
-/** Within this time a cut has ended all connections. */
-const CUT_MS = 2_000;
-/** The lanes of one attempt: the first is there from the start, others join while there is work for them. */
-class Lanes {
-    settings;
-    live = new Set();
-    joining = 0;
-    refused = false;
-    /** Tells of the refusal, unless that was done. */
-    tellRefusal;
-    /** The first is still connecting. */
-    opening = true;
-    ending = new AbortController();
-    lastEnd = new UploadError('connection-lost', 'the connection is closed');
-    /** Lanes that ended, which nobody was told of yet. */
-    lost = 0;
-    waiting = [];
-    handles = new OpenHandles();
-    pace = new Pace(() => this.wakeAll());
-    /** On their way over any lane. */
-    files = 0;
-    /** Handles that were open when one was refused because of their number. */
-    mostOpen;
-    hasToldMostOpen = false;
-    constructor(settings) {
-        this.settings = settings;
-    }
-    /**
-     * Connects the first lane in the background and, once the host answers, the others, until there are `wanted`. They log
-     * in when the first has: what is refused once is not tried again at once. One of them that is refused means fewer
-     * lanes, not a failure.
-     */
-    static open(settings, wanted) {
-        const lanes = new Lanes(settings);
-        void lanes.start(Math.min(wanted, settings.connections));
-        return lanes;
-    }
-    /**
-     * Uploads a file over the lane with the fewest of them, as soon as one has room for it.
-     *
-     * @throws UploadError `failure`, when there is no lane; what `upload` threw.
-     */
-    async use(upload) {
-        for (let tries = 1;; tries++) {
-            const lane = await this.take();
-            try {
-                const result = await upload(lane);
-                if (tries > 1)
-                    this.tellMostOpen();
-                return result;
-            }
-            catch (error) {
-                // Some servers report a lost connection in an answer: whatever it is, this session is not used again.
-                if (isTransient(error))
-                    lane.remote.close();
-                if (!(error instanceof TooManyOpen))
-                    throw error;
-                if (tries === MOST_TRIES)
-                    throw error.refusal;
-                this.mostOpen = error.open;
-            }
-            finally {
-                lane.files--;
-                this.files--;
-                this.waiting.shift()?.();
-                this.handles.wake();
-            }
-            // With no other file on its way, nobody is left to close one.
-            if (this.files > 0)
-                await this.handles.closed();
-        }
-    }
-    /** Why there is no lane any more; `undefined` while there is one, or the first is being opened. */
-    get failure() {
-        return this.opening || this.live.size > 0 ? undefined : this.lastEnd;
-    }
-    get closed() {
-        return this.ending.signal.aborted;
-    }
-    /** The lane itself while it lives, else another one. @throws UploadError when none is left. */
-    livingOr(lane) {
-        return lane.ended === undefined ? lane : this.least();
-    }
-    close() {
-        this.ending.abort(new UploadError('connection-lost', 'the connection is closed'));
-        for (const lane of this.live)
-            lane.remote.close();
-    }
-    least() {
-        let least;
-        for (const lane of this.live)
-            if (least === undefined || lane.files < least.files)
-                least = lane;
-        if (least === undefined)
-            throw this.lastEnd;
-        return least;
-    }
-    async take() {
-        for (;;) {
-            const lane = this.opening ? undefined : this.least();
-            const most = Math.min(FILES_PER_LANE, lane?.remote.maxOpenFiles ?? 0);
-            const mostOfAll = Math.min(this.handles.mostFiles, this.pace.mostFiles);
-            if (lane !== undefined && lane.files < most && this.files < mostOfAll) {
-                lane.files++;
-                this.files++;
-                return lane;
-            }
-            await new Promise(resolve => this.waiting.push(resolve));
-        }
-    }
-    async start(count) {
-        let logIn = () => undefined;
-        const mayLogIn = new Promise(resolve => (logIn = resolve));
-        try {
-            await this.join({ onReached: () => this.grow(count, { mayLogIn }), onLoggedIn: logIn });
-            this.grow(count);
-        }
-        catch (error) {
-            this.lastEnd = toUploadError(error, 'connection-lost', 'connect');
-            this.close();
-            this.opening = false;
-            this.wakeAll();
-        }
-    }
-    grow(count, turn = {}) {
-        while (!this.refused && !this.closed && this.live.size + this.joining < count) {
-            this.join(turn).catch((error) => this.noteRefusal(error));
-        }
-    }
-    async join(turn) {
-        const { connect, signal, queue, emit } = this.settings;
-        let remote;
-        this.joining++;
-        try {
-            const opened = await connect(AbortSignal.any([signal, this.ending.signal]), turn);
-            remote = new CountedRemote(opened, this.handles);
-        }
-        finally {
-            this.joining--;
-        }
-        if (this.closed) {
-            remote.close();
-            return;
-        }
-        const lane = new Lane(remote);
-        this.live.add(lane);
-        this.pace.noteLine(remote);
-        this.opening = false;
-        this.wakeAll();
-        void remote.ended.then(error => this.leave(lane, error));
-        this.tellRefusal?.();
-        // The first, and the last of those that follow it.
-        if (this.live.size === 1 || this.joining === 0)
-            emit({ type: 'connected', lanes: this.live.size });
-        void queue.serve(lane);
-    }
-    leave(lane, error) {
-        this.live.delete(lane);
-        this.lastEnd = error;
-        this.wakeAll();
-        if (this.lost++ === 0)
-            void this.tellLoss();
-    }
-    /** When a cut ends them all, the retry tells it in one line; here those are told of that others outlive. */
-    async tellLoss() {
-        const { clock, emit } = this.settings;
-        await clock.sleep(CUT_MS, this.ending.signal).catch(() => undefined);
-        const { lost, lastEnd, live } = this;
-        this.lost = 0;
-        if (this.closed || live.size === 0)
-            return;
-        const left = formatCount(live.size, 'connection');
-        emit({
-            type: 'notice',
-            text: `${formatCount(lost, 'connection')} ended (${firstLine(lastEnd)}); ${left} left.`
-        });
-    }
-    noteRefusal(error) {
-        if (this.closed || this.refused || this.settings.signal.aborted)
-            return;
-        this.refused = true;
-        const why = firstLine(toUploadError(error, 'connection-lost', 'connect'));
-        const text = isTransient(error)
-            ? `The server takes no further connection`
-            : `A further connection was refused`;
-        this.tellRefusal = () => {
-            this.tellRefusal = undefined;
-            const going = formatCount(this.live.size, 'connection');
-            this.settings.emit({ type: 'notice', text: `${text} (${why}); going on with ${going}.` });
-        };
-        // When the first one fails, too, that says it all.
-        if (!this.opening)
-            this.tellRefusal();
-    }
-    /** A file got through that was refused before: the number of handles was the reason. */
-    tellMostOpen() {
-        if (this.mostOpen === undefined || this.hasToldMostOpen)
-            return;
-        this.hasToldMostOpen = true;
-        const most = formatCount(this.mostOpen, 'file');
-        this.settings.emit({
-            type: 'notice',
-            text: `The server lets only ${most} be open at once; going on with fewer.`
-        });
-    }
-    wakeAll() {
-        for (const wake of this.waiting.splice(0))
-            wake();
-    }
-}
-
-;// CONCATENATED MODULE: ./lib/engine/settle.js
-
-/** Why a file that could be in place is not. */
-function withheldBy({ file, error }) {
-    const why = error === undefined ? 'it is not in place' : error.message;
-    return new UploadError('withheld', `waits for ${file.remote}: ${why}`, { cause: error });
-}
-/**
- * Works on a file while there is a lane, until it has a result or is whole. A failure that is the file's own is its
- * result.
- *
- * @throws UploadError when the cause is shared: no lane is left, the disk is full, the run was told to stop.
- */
-async function settle({ finish }, progress, { lanes, signal }, work) {
-    for (;;) {
-        try {
-            const status = await work();
-            if (status !== 'whole')
-                finish(progress, status);
-            return;
-        }
-        catch (error) {
-            const failure = toUploadError(error, 'server-failure', `upload ${progress.file.local}`);
-            if (isTransient(failure) && failure !== lanes.failure)
-                continue;
-            signal.throwIfAborted();
-            if (failure.code === 'no-space' || failure === lanes.failure)
-                throw failure;
-            finish(progress, 'failed', failure);
-            return;
-        }
-    }
-}
-
-;// CONCATENATED MODULE: ./lib/engine/last-file.js
-
-
-/** Makes the last file and uploads it, if all others are in place. @throws UploadError as `upload` does. */
-async function uploadLast(last, progress, { finish, firstFailure, soFar }, upload) {
-    const failure = firstFailure();
-    if (failure !== undefined) {
-        finish(progress, 'failed', withheldBy(failure));
-        return;
-    }
-    try {
-        // In a later attempt it is there.
-        if (progress.startedMs === undefined)
-            await last.write(soFar());
-    }
-    catch (error) {
-        finish(progress, 'failed', toUploadError(error, 'source-unreadable', `write ${last.file.local}`));
-        return;
-    }
-    await upload([progress]);
 }
 
 ;// CONCATENATED MODULE: ./lib/core/folded.js
@@ -79803,1149 +80967,6 @@ class Namesakes {
     }
 }
 
-;// CONCATENATED MODULE: ./lib/engine/publish.js
-
-
-/**
- * Gives the part file its final name: in one step where the server can; else by a plain rename; and where that is
- * refused because of the old file, by moving the old one aside until the new one is in place. May be called again
- * after an answer was lost.
- *
- * `part` is what the server said of the part file: its size in bytes, its mtime in seconds since 1970. Returns what it says of the target afterwards.
- *
- * @throws UploadError `not-verified` when the target then has another size; `wrong-type` when it is a directory.
- */
-async function publish(remote, partPath, target, part) {
-    // The target is asked for without waiting: servers answer in order, and only an answer that fits is believed.
-    const [, early] = await Promise.all([
-        remote.canReplace ? replace(remote, partPath, target) : renameOrSwap(remote, partPath, target),
-        remote.stat(target).catch(() => undefined)
-    ]);
-    const fits = early?.size === part.size && early.mtime === part.mtime;
-    const stat = fits ? early : await remote.stat(target);
-    if (stat?.size === part.size)
-        return stat;
-    const expected = formatCount(part.size, 'byte');
-    const found = stat === undefined ? 'nothing' : formatCount(stat.size, 'byte');
-    throw new UploadError('not-verified', `check ${target}: the server must hold ${expected} now and holds ${found}`);
-}
-/** Where the old file is while the new one takes its place. An interrupted publication leaves it behind. */
-function backupPath(partPath) {
-    return `${partPath}.old`;
-}
-/** Some servers offer `posix-rename@openssh.com` and fail at it: then as if it were not offered. */
-async function replace(remote, partPath, target) {
-    try {
-        await remote.replace(partPath, target);
-    }
-    catch (error) {
-        if (!isRefusal(error))
-            throw error;
-        await renameOrSwap(remote, partPath, target);
-    }
-}
-async function renameOrSwap(remote, partPath, target) {
-    const backup = backupPath(partPath);
-    try {
-        await remote.rename(partPath, target);
-    }
-    catch (error) {
-        if (isTransient(error))
-            throw error;
-        const [old, part] = await Promise.all([remote.stat(target), remote.stat(partPath)]);
-        if (part === undefined)
-            throw new UploadError('not-found', `rename ${partPath}: it is gone`, { cause: error });
-        if (old === undefined)
-            throw error;
-        if (old.isDirectory) {
-            throw new UploadError('wrong-type', `rename ${partPath} to ${target}: a directory of that name is in its place`, {
-                cause: error
-            });
-        }
-        await swap(remote, partPath, target, backup);
-    }
-    await remote.remove(backup).catch(() => undefined);
-}
-async function swap(remote, partPath, target, backup) {
-    // An earlier one that was cut may have left it: it is older than what is in place.
-    await remote.remove(backup).catch(() => undefined);
-    await remote.rename(target, backup);
-    try {
-        await remote.rename(partPath, target);
-    }
-    catch (error) {
-        if (isTransient(error))
-            throw error;
-        await remote.rename(backup, target).catch((cause) => {
-            throw new UploadError('server-failure', `rename ${partPath} to ${target}: the old file is now ${backup}`, { cause });
-        });
-        throw error;
-    }
-}
-
-;// CONCATENATED MODULE: ./lib/engine/publish-whole.js
-
-
-
-
-/**
- * Gives the whole part file of a file its final name. When it throws, the file is not `whole` any more: what became of
- * the rename has to be found out first.
- *
- * @throws UploadError
- */
-async function publishWhole(progress, lane, attempt) {
-    const { file, record, whole } = progress;
-    if (record === undefined || whole === undefined)
-        throw new UploadError('not-verified', `publish ${file.remote}: it is not whole`);
-    const { remote } = attempt.lanes.livingOr(lane);
-    progress.whole = undefined;
-    const publishing = remember({ progress }, { ...record, publishing: true });
-    const part = { size: file.size, mtime: whole.mtime };
-    const stat = await publish(remote, partPath(file.remote, record.partId), file.remote, part);
-    rememberPublished({ progress }, publishing, stat);
-    attempt.staleParts.sweep(remote, file.remote, progress.abandoned);
-}
-/** Records what the server says of the target that has the file's bytes. */
-function rememberPublished(task, record, { size, mtime }) {
-    task.progress.whole = undefined;
-    remember(task, { ...record, whole: undefined, publishing: undefined, published: { size, mtime } });
-}
-
-;// CONCATENATED MODULE: ./lib/engine/attributes.js
-
-const PERMISSIONS = 0o7777;
-/**
- * Gives the part file the mode and the mtime that its target is to have, where they differ. Best effort: a refusal is
- * one warning a run. Returns what the server then says of the part file.
- */
-async function setAttributes({ source, attempt }, remote, path, part) {
-    const { settings, traits } = attempt;
-    const mode = settings.fileMode ?? source.mode;
-    const mtime = settings.preserveMtime ? Math.floor(source.mtimeMs / 1000) : undefined;
-    const wanted = {
-        ...(mode !== undefined && mode !== (part.mode & PERMISSIONS) ? { mode } : {}),
-        ...(mtime !== undefined && mtime !== part.mtime ? { mtime } : {})
-    };
-    if (Object.keys(wanted).length === 0 || traits.refusesAttributes)
-        return part;
-    try {
-        await remote.setAttributes(path, wanted);
-        return { ...part, ...wanted };
-    }
-    catch (error) {
-        if (isTransient(error))
-            throw error;
-        warnOnce(attempt, toUploadError(error, 'server-failure', `set attributes of ${path}`));
-        return part;
-    }
-}
-function warnOnce({ traits, world }, { message }) {
-    if (traits.refusesAttributes)
-        return;
-    traits.refusesAttributes = true;
-    const text = `The server does not set permissions or times of files (${message}); they stay as it makes them.`;
-    world.emit({ type: 'warning', text });
-}
-
-;// CONCATENATED MODULE: ./lib/engine/claim-part.js
-
-
-
-/** Why an upload starts over whose part file was there and cannot be claimed. */
-const TAKEN_AWAY = 'another run goes on with its part file';
-/**
- * Gives the part file a new id where the old name could do harm: where another run may have loaded the same state, and
- * would write into the same file (only one of two renames finds it); before it gets bytes that a saved state does not
- * know of (if that state came back, it would claim blocks that were written over since); and where the rename to the
- * target may still be on its way (a server that empties a file when it is opened again would publish it empty).
- *
- * Before it gets other bytes it is copied where the server can do that: a dead session that the server still holds
- * open may have other bytes on their way, and its handle follows the file wherever that is renamed to.
- *
- * @throws UploadError when it must not be gone on with.
- */
-async function giveNewId(task) {
-    const { record, lane, attempt } = task;
-    if (record.rebuilt === true)
-        return lane.remote.canCopy ? copyPart(task) : renamePart(task, attempt.world.newId());
-    if (record.claimId !== undefined)
-        return renamePart(task, record.claimId);
-    if (record.publishing !== true)
-        return task;
-    try {
-        return await renamePart(task, attempt.world.newId());
-    }
-    catch (error) {
-        // A server that refuses this rename refuses the late one, too.
-        if (!isRefusal(error))
-            throw error;
-        return task;
-    }
-}
-/**
- * Claims a part file that is whole, and will only be renamed: where the server refuses that, it refuses it to all.
- *
- * @throws UploadError `not-verified` when another run has it.
- */
-async function claimWhole(task) {
-    const { record } = task;
-    if (record.claimId === undefined)
-        return task;
-    try {
-        return await renamePart(task, record.claimId);
-    }
-    catch (error) {
-        if (!isRefusal(error))
-            throw error;
-        if (isTakenAway(record, error))
-            throw new UploadError('not-verified', TAKEN_AWAY, { cause: error });
-        return task;
-    }
-}
-/** Whether the refusal to rename the part file of that record says that another run was faster. */
-function isTakenAway({ claimId }, error) {
-    return claimId !== undefined && error.code === 'not-found';
-}
-async function renamePart(task, partId) {
-    const { progress, record, lane } = task;
-    const pathOf = (id) => partPath(progress.file.remote, id);
-    await lane.remote.rename(pathOf(record.partId), pathOf(partId));
-    return goOnWith(task, partId);
-}
-/** The part file has that id from now on. */
-function goOnWith(task, partId) {
-    abandon(task);
-    const record = { ...task.record, partId, claimId: undefined, rebuilt: undefined, publishing: undefined };
-    return { ...task, record: remember(task, record) };
-}
-/** Goes on with a copy of what is kept of the part file, which is removed. */
-async function copyPart(task) {
-    const { progress, source, record, lane, attempt } = task;
-    const partId = attempt.world.newId();
-    const pathOf = (id) => partPath(progress.file.remote, id);
-    const mode = attempt.settings.fileMode ?? source.mode;
-    try {
-        await lane.remote.copy(pathOf(record.partId), pathOf(partId), record.ledger.acknowledgedRanges(), mode);
-    }
-    catch (error) {
-        // A dead session may still make it.
-        progress.abandoned = [...progress.abandoned, partId];
-        if (!(error instanceof UploadError) || isTransient(error))
-            throw error;
-        await discard(task, { ...record, partId });
-        throw error.code === 'no-space'
-            ? new UploadError('server-failure', error.message, { cause: error })
-            : error;
-    }
-    const next = goOnWith(task, partId);
-    await discard(next, record);
-    return next;
-}
-
-;// CONCATENATED MODULE: ./lib/engine/join-part.js
-
-
-
-/** Opening a part file for a second writer destroyed, or may have destroyed, what the first had written. */
-class JoinSpoiledPart extends Error {
-    name = 'JoinSpoiledPart';
-}
-/**
- * Opens the part file once more, for another lane, and proves with a sample of what had been acknowledged before that
- * this changed nothing: some servers empty a file that is opened for writing, and say OK.
- *
- * @throws UploadError when the server refuses a second writer; the file is as it was.
- */
-async function joinPart(remote, part, sample, source) {
-    const { path } = part;
-    const reading = remote.openForReading(path);
-    reading.catch(() => undefined);
-    let handle;
-    try {
-        handle = await remote.reopen(path);
-    }
-    catch (error) {
-        if (isTransient(error))
-            part.isDoubtful = true;
-        void reading.then(closeQuietly, () => undefined);
-        throw error;
-    }
-    const proven = join_part_prove(part, reading, sample, source);
-    proven.catch(() => undefined);
-    return { handle, proven };
-}
-async function join_part_prove(part, reading, sample, source) {
-    let same;
-    try {
-        const reader = await reading;
-        same = await holdsSameBytes(reader, source, [sample]).finally(() => closeQuietly(reader));
-    }
-    catch (error) {
-        if (!isTransient(error) && !(error instanceof TooManyOpen))
-            throw new JoinSpoiledPart(part.path, { cause: error });
-        part.isDoubtful = true;
-        throw error;
-    }
-    if (!same)
-        throw new JoinSpoiledPart(part.path);
-}
-function closeQuietly(file) {
-    file.close().catch(() => undefined);
-}
-
-;// CONCATENATED MODULE: ./lib/engine/part-file.js
-
-
-/** The unfinished file on the server, open for writing through one handle of each lane that takes its blocks. */
-class PartFile {
-    path;
-    home;
-    canBeRead;
-    /** An opening was asked for whose answer was lost: it may have emptied the file, or may still do so. */
-    isDoubtful = false;
-    handles = new Map();
-    constructor(path, home, handle, 
-    /** Whether the server lets it be read: the harm that a second writer does could not be seen otherwise. */
-    canBeRead) {
-        this.path = path;
-        this.home = home;
-        this.canBeRead = canBeRead;
-        this.handles.set(home, handle);
-    }
-    handleOf(lane) {
-        return this.handles.get(lane);
-    }
-    /** `handle` was opened by the lane, which writes through it from now on. */
-    join(lane, handle) {
-        this.handles.set(lane, handle);
-    }
-    /** The lane writes no more into it. */
-    leave(lane) {
-        this.handles
-            .get(lane)
-            ?.close()
-            .catch(() => undefined);
-        this.handles.delete(lane);
-    }
-    /** Bytes that all its lanes together may have in flight. */
-    get window() {
-        return [...this.handles.keys()].reduce((sum, { remote }) => sum + remote.window, 0);
-    }
-    /** Why nobody can write into it any more; `undefined` while a lane with a handle lives. */
-    get lost() {
-        for (const lane of this.handles.keys())
-            if (lane.ended === undefined)
-                return undefined;
-        return this.home.ended;
-    }
-    /**
-     * Closes the handles of all living lanes; with `sync`, after the server has put the file on its disk, where it offers
-     * to. Returns what the server says of the file, as far as it can be asked for without waiting.
-     *
-     * @throws UploadError what the first refused close said; the others are closed all the same.
-     */
-    async close({ sync }) {
-        const living = [...this.handles].filter(([lane]) => lane.ended === undefined);
-        this.handles.clear();
-        const [stat] = await drain(living.map(async ([, handle], at) => {
-            // One sync covers what all handles wrote: everything was acknowledged before.
-            const synced = sync && at === 0 ? handle.sync() : Promise.resolve();
-            const [closing] = await drain([handle.stat().catch(() => undefined), synced, handle.close()]);
-            return closing;
-        }));
-        return stat;
-    }
-}
-
-;// CONCATENATED MODULE: ./lib/engine/open-part.js
-
-
-
-
-
-
-
-
-
-/** Begins an empty part file. @throws UploadError `wrong-type` when the target is a directory. */
-async function createPart(task) {
-    const { progress, lane, source, record, attempt } = task;
-    const { file } = progress;
-    const create = () => lane.remote.create(pathOf(task), attempt.settings.fileMode ?? source.mode);
-    const [created, looked] = await Promise.allSettled([
-        attempt.directories.within(lane.remote, parentOf(file.remote), create),
-        lane.remote.stat(file.remote).then(target => refuseDirectory(file, target))
-    ]);
-    if (created.status === 'rejected')
-        throw created.reason;
-    if (looked.status === 'rejected') {
-        await drain([created.value.close(), discard(task, record)]);
-        throw looked.reason;
-    }
-    return opened(task, created.value);
-}
-/**
- * Opens the part file of an earlier attempt and proves by a sample that its kept blocks are the local file's; where
- * the server cannot continue it, or the bytes are others, begins a new one.
- *
- * @throws UploadError
- */
-async function reopenPart(task) {
-    let current = task;
-    let handle;
-    try {
-        current = await giveNewId(task);
-        handle = await task.lane.remote.reopen(pathOf(current));
-    }
-    catch (error) {
-        if (!isRefusal(error))
-            throw error;
-        const why = isTakenAway(current.record, error)
-            ? TAKEN_AWAY
-            : `this server does not continue a part file (${error.message})`;
-        return createPart(await startOver(current, why));
-    }
-    let wrong;
-    try {
-        wrong = await whatIsWrong(current, handle);
-        if (wrong === undefined)
-            return opened(current, handle);
-    }
-    catch (error) {
-        handle.close().catch(() => undefined);
-        throw error;
-    }
-    handle.close().catch(() => undefined);
-    return createPart(await startOver(current, wrong));
-}
-async function whatIsWrong(task, handle) {
-    // Some servers empty a file that is opened for writing, and say OK.
-    const { size } = await handle.stat();
-    if (size < task.record.ledger.acknowledgedEnd())
-        return 'this server empties a part file that is opened again';
-    return (await differsInSample(task)) ? 'the part file does not hold the bytes that were sent' : undefined;
-}
-/** Whether a sample of what the part file should hold is something else. A server that lets nobody read it is one warning. */
-async function differsInSample(task) {
-    const { record, lane, source, attempt } = task;
-    const { emit, random } = attempt.world;
-    const path = pathOf(task);
-    try {
-        const reader = await lane.remote.openForReading(path);
-        try {
-            return !(await holdsKeptBlocks(reader, source, record.ledger, random));
-        }
-        finally {
-            reader.close().catch(() => undefined);
-        }
-    }
-    catch (thrown) {
-        // Without another file on the lane there is nothing to wait for.
-        const error = thrown instanceof TooManyOpen && lane.files <= 1 ? thrown.refusal : thrown;
-        if (!isRefusal(error))
-            throw thrown;
-        // It knows the name of what another session is still writing, and nothing more of it.
-        if (error instanceof UploadError && error.code === 'not-found')
-            return true;
-        const text = `The server lets nobody read ${path} (${error.message}); what it acknowledged is kept unread.`;
-        emit({ type: 'warning', text });
-        return false;
-    }
-}
-function opened(task, handle) {
-    const { lane, attempt } = task;
-    const path = pathOf(task);
-    const isShared = attempt.settings.connections > 1 && !attempt.traits.oneLane;
-    return {
-        part: new PartFile(path, lane, handle, isShared ? canBeRead(lane, path) : Promise.resolve(false)),
-        task
-    };
-}
-async function canBeRead({ remote }, path) {
-    try {
-        const reader = await remote.openForReading(path);
-        reader.close().catch(() => undefined);
-        return true;
-    }
-    catch {
-        return false;
-    }
-}
-function pathOf({ progress, record }) {
-    return partPath(progress.file.remote, record.partId);
-}
-
-;// CONCATENATED MODULE: ./lib/engine/keep-part.js
-
-
-
-
-
-/**
- * Proves that the whole part file of an earlier attempt still holds the local file's bytes, without opening it for
- * writing. Returns what the server says of it.
- *
- * @throws UploadError `not-verified` when it does not.
- */
-async function keepPart(task) {
-    const { progress, source, record, lane, attempt } = task;
-    const { emit, random } = attempt.world;
-    const path = partPath(progress.file.remote, record.partId);
-    const part = await verify({
-        remote: lane.remote,
-        path,
-        source,
-        closed: undefined,
-        mode: attempt.settings.verify,
-        kept: record.ledger.acknowledged(),
-        isDoubtful: false,
-        random,
-        emit,
-        signal: attempt.signal
-    });
-    // Of a file of one block that was enough.
-    if (blockCount(source.size) > 1 && (await differsInSample(task)))
-        throw new UploadError('not-verified', `check ${path}: it does not hold the bytes that were sent`);
-    return part;
-}
-
-;// CONCATENATED MODULE: ./lib/engine/send-range.js
-
-
-/** Bytes of the first piece: it needs no second round trip, whatever the line. */
-const SAMPLE = 8 * 1024;
-/**
- * Hands the range over chunk by chunk, in order, as fast as the lane takes it. Resolves when the last chunk is handed
- * over, with a function that waits for all answers and gives the SHA-256 of what was sent.
- *
- * @throws UploadError when the source cannot be read; nothing of the range is in flight then.
- */
-async function sendRange(task) {
-    const { source, range, lane, handle, onAcknowledged, onSample } = task;
-    const stream = source.stream(range);
-    const answers = [];
-    let offset = range.offset;
-    try {
-        for await (const slice of stream.slices) {
-            const isFirst = offset === range.offset && onSample !== undefined;
-            for (const chunk of chunksOf(slice, isFirst, lane.remote.chunkSize)) {
-                const bytes = slice.subarray(chunk.offset, chunk.offset + chunk.length);
-                // Zeros are what a file that was emptied would show, too.
-                const sample = isFirst && chunk.offset === 0 && bytes.some(byte => byte !== 0) ? range.offset : undefined;
-                const { acknowledged } = await lane.send(handle, bytes, offset + chunk.offset);
-                const answer = acknowledged.then(() => {
-                    onAcknowledged(chunk.length);
-                    if (sample !== undefined)
-                        onSample?.({ offset: sample, length: chunk.length });
-                });
-                answer.catch(() => undefined);
-                answers.push(answer);
-            }
-            offset += slice.length;
-        }
-    }
-    catch (error) {
-        await Promise.allSettled(answers);
-        throw error;
-    }
-    return async () => {
-        await drain(answers);
-        return stream.digest();
-    };
-}
-function chunksOf({ length }, withSample, chunkSize) {
-    const sample = withSample ? Math.min(SAMPLE, length) : 0;
-    return [
-        ...splitRange({ offset: 0, length: sample }, chunkSize),
-        ...splitRange({ offset: sample, length: length - sample }, chunkSize)
-    ];
-}
-
-;// CONCATENATED MODULE: ./lib/engine/transfer.js
-
-
-
-
-
-/**
- * Sends the missing blocks of a file over all lanes that can take them, and enters each into the ledger when the
- * server acknowledged it. Nothing is in flight any more when it returns or throws.
- *
- * @throws UploadError the first permanent failure, or why the last lane with a handle ended.
- * @throws JoinSpoiledPart when the file has to be sent again, over one lane.
- */
-async function transfer(task, queue) {
-    const blocks = new MissingBlocks(task, queue);
-    queue.add(blocks);
-    try {
-        await blocks.done;
-    }
-    finally {
-        queue.remove(blocks);
-    }
-}
-/** Bytes of an acknowledged block that a lane reads back when it joins. */
-const transfer_SAMPLE = 64 * 1024;
-class MissingBlocks {
-    task;
-    queue;
-    done;
-    waiting;
-    unfit = new Set();
-    proofs = new Map();
-    inFlight = 0;
-    failure;
-    /** Whether a lane without a handle may join: one that took a block and gave it back would break the order. */
-    isOpenToOthers = false;
-    /** The first piece that was acknowledged, while no block is. */
-    firstSample;
-    settle = () => undefined;
-    constructor(task, queue) {
-        this.task = task;
-        this.queue = queue;
-        this.waiting = task.ledger.missing();
-        this.done = new Promise((resolve, reject) => {
-            this.settle = () => {
-                if (this.inFlight > 0)
-                    return;
-                if (this.failure !== undefined)
-                    reject(this.failure);
-                else if (this.waiting.length === 0)
-                    resolve();
-            };
-        });
-        this.watch(task.part.home);
-        if (!task.oneLane)
-            void task.part.canBeRead.then(canBeRead => this.letOthersJoin(canBeRead));
-        this.settle();
-    }
-    take(lane) {
-        if (this.failure !== undefined || !this.mayWrite(lane))
-            return undefined;
-        const block = this.waiting.shift();
-        if (block !== undefined)
-            this.inFlight++;
-        return block;
-    }
-    async send(lane, block) {
-        try {
-            const { source, ledger, part, onAcknowledged } = this.task;
-            const handle = part.handleOf(lane) ?? (await this.join(lane));
-            const range = blockRange(ledger.fileSize, block);
-            const onSample = this.sample === undefined ? (sample) => this.noteFirst(sample) : undefined;
-            void this.enter(lane, block, await sendRange({ source, range, lane, handle, onAcknowledged, onSample }));
-        }
-        catch (error) {
-            this.giveBack(lane, block, error);
-        }
-    }
-    /** A lane without a handle may join when there is something acknowledged for it to read back. */
-    mayWrite(lane) {
-        if (this.unfit.has(lane))
-            return false;
-        if (this.task.part.handleOf(lane) !== undefined)
-            return true;
-        return this.isOpenToOthers && this.sample !== undefined;
-    }
-    letOthersJoin(canBeRead) {
-        this.isOpenToOthers = canBeRead;
-        this.queue.changed();
-    }
-    /** Of the latest acknowledged block, or of the first one that is under way. */
-    get sample() {
-        const { ledger } = this.task;
-        const latest = ledger.recent().at(-1);
-        if (latest === undefined)
-            return this.firstSample;
-        const { offset, length } = blockRange(ledger.fileSize, latest);
-        return { offset, length: Math.min(length, transfer_SAMPLE) };
-    }
-    noteFirst(sample) {
-        this.firstSample = sample;
-        this.queue.changed();
-    }
-    async join(lane) {
-        const { part, source } = this.task;
-        const { sample } = this;
-        if (sample === undefined)
-            throw new RangeError('a lane joins when there is something to read back');
-        const { handle, proven } = await joinPart(lane.remote, part, sample, source);
-        part.join(lane, handle);
-        this.proofs.set(lane, proven);
-        this.watch(lane);
-        return handle;
-    }
-    watch(lane) {
-        void lane.remote.ended.then(() => {
-            this.failure ??= this.task.part.lost;
-            this.settle();
-        });
-    }
-    async enter(lane, block, answer) {
-        const { ledger } = this.task;
-        try {
-            const digest = await answer();
-            await this.proofs.get(lane);
-            const isFirst = this.sample === undefined;
-            ledger.acknowledge(block, digest);
-            this.inFlight--;
-            if (isFirst)
-                this.queue.changed();
-            this.settle();
-        }
-        catch (error) {
-            this.giveBack(lane, block, error);
-        }
-    }
-    /** The block of a lost lane, or of a second writer that is refused, waits for another; any other failure is the file's. */
-    giveBack(lane, block, error) {
-        const { part } = this.task;
-        this.inFlight--;
-        // Some servers report a lost connection in an answer: whatever it is, this session is not used again.
-        if (isTransient(error) && lane.ended === undefined)
-            lane.remote.close();
-        if (error instanceof JoinSpoiledPart) {
-            this.failure ??= error;
-        }
-        else if (isTransient(error) ||
-            (lane !== part.home && (isRefusal(error) || error instanceof TooManyOpen))) {
-            this.unfit.add(lane);
-            if (lane !== part.home)
-                part.leave(lane);
-            this.waiting.unshift(block);
-            this.failure ??= part.lost;
-            this.queue.changed();
-        }
-        else {
-            this.failure ??= toUploadError(error, 'server-failure', `write ${part.path}`);
-        }
-        this.settle();
-    }
-}
-
-;// CONCATENATED MODULE: ./lib/engine/send-blocks.js
-
-
-
-
-
-/**
- * Sends what the part file misses, closes it and verifies it. Returns what the server says of it.
- *
- * @throws UploadError, JoinSpoiledPart
- */
-async function sendBlocks(opened) {
-    const { part, task } = opened;
-    const { source, record, lane, attempt } = task;
-    const { emit, random } = attempt.world;
-    const { verify: mode } = attempt.settings;
-    const kept = record.ledger.acknowledged();
-    const closed = await sendMissing(opened).catch((error) => {
-        // Servers that cannot continue a part file say so at the opening, at the first write, or at the close.
-        if (kept.length === 0 || !isRefusal(error))
-            throw error;
-        throw new UploadError('not-verified', `this server does not continue a part file (${error.message})`, {
-            cause: error
-        });
-    });
-    const { remote } = attempt.lanes.livingOr(lane);
-    const { isDoubtful } = part;
-    const { signal } = attempt;
-    return verify({ remote, path: part.path, source, closed, mode, kept, isDoubtful, random, emit, signal });
-}
-async function sendMissing({ part, task }) {
-    const { progress, source, record, attempt } = task;
-    const { ledger } = record;
-    const { oneLane } = attempt.traits;
-    const onAcknowledged = (bytes) => {
-        progress.sentBytes += bytes;
-        attempt.world.emit({ type: 'acknowledged', file: progress.file, bytes });
-    };
-    try {
-        await transfer({ source, ledger, part, oneLane, onAcknowledged }, attempt.queue);
-    }
-    catch (error) {
-        // Some servers acknowledge a short write when their disk is full: nothing that was in flight then is believed.
-        if (error instanceof UploadError && error.code === 'no-space')
-            ledger.forgetRecent(part.window);
-        await part.close({ sync: false }).catch(() => undefined);
-        throw error;
-    }
-    try {
-        return await part.close({ sync: attempt.settings.verify === 'full' });
-    }
-    catch (error) {
-        // What a server acknowledged before it refused the close is worth nothing.
-        if (!isTransient(error))
-            remember(task, { ...record, ledger: new Ledger(source.size) });
-        throw error;
-    }
-}
-
-;// CONCATENATED MODULE: ./lib/engine/send-whole.js
-
-
-
-
-
-
-/**
- * Sends a file of at most one block: everything up to the close in one go, without waiting for an answer in between.
- * Servers that get this wrong are asked again one by one, for the rest of the run. Returns what the server says of
- * the part file.
- *
- * @throws UploadError
- */
-async function sendWhole(task) {
-    const { traits } = task.attempt;
-    if (!traits.inOrder)
-        return send(task, false);
-    try {
-        return await send(task, true);
-    }
-    catch (error) {
-        if (!(error instanceof UploadError) || error.code !== 'server-failure')
-            throw error;
-        const stat = await send(task, false);
-        traits.inOrder = false;
-        return stat;
-    }
-}
-async function send(task, inOrder) {
-    const { progress, source, record, lane, attempt } = task;
-    const { emit, random } = attempt.world;
-    const { remote } = lane;
-    const mode = attempt.settings.verify;
-    const path = partPath(progress.file.remote, record.partId);
-    // Creating empties what an earlier try had written.
-    record.ledger.forget(0);
-    const create = () => remote.create(path, attempt.settings.fileMode ?? source.mode);
-    const part = await attempt.directories.within(remote, parentOf(progress.file.remote), create);
-    const acknowledged = await orClose(part, handOver(task, part));
-    const sync = () => (mode === 'full' ? part.sync() : Promise.resolve());
-    let stat;
-    let digest;
-    if (inOrder) {
-        ;
-        [stat, , , digest] = await drain([part.stat(), sync(), part.close(), acknowledged()]);
-    }
-    else {
-        digest = await orClose(part, acknowledged());
-        stat = await orClose(part, part.stat());
-        await orClose(part, sync());
-        await part.close();
-    }
-    if (digest !== undefined)
-        record.ledger.acknowledge(0, digest);
-    progress.sentBytes += source.size;
-    emit({ type: 'acknowledged', file: progress.file, bytes: source.size });
-    return verify({
-        remote,
-        path,
-        source,
-        closed: stat,
-        mode,
-        kept: [],
-        isDoubtful: false,
-        random,
-        emit,
-        signal: attempt.signal
-    });
-}
-async function handOver({ source, lane }, handle) {
-    if (source.size === 0)
-        return () => Promise.resolve(undefined);
-    const range = { offset: 0, length: source.size };
-    return sendRange({ source, range, lane, handle, onAcknowledged: () => undefined });
-}
-/** What is asked of an open file; when it fails, the file is closed. */
-async function orClose(file, asked) {
-    try {
-        return await asked;
-    }
-    catch (error) {
-        file.close().catch(() => undefined);
-        throw error;
-    }
-}
-
-;// CONCATENATED MODULE: ./lib/engine/whole-digest.js
-
-
-/** Begins to hash the whole file where that is wanted, while it is sent. */
-function beginWholeDigest(task) {
-    if (task.attempt.settings.wholeDigests && !isInLedger(task))
-        task.source.wholeDigest().catch(() => undefined);
-}
-/** Notes the digest of the whole file where it is wanted, or known because it was verified. @throws UploadError */
-async function noteWholeDigest(task) {
-    const { progress, source, attempt } = task;
-    const { wholeDigests, verify } = attempt.settings;
-    if (isInLedger(task) || !(wholeDigests || verify === 'full'))
-        return;
-    progress.digest = await abortable(source.wholeDigest(), attempt.signal);
-}
-/** The same for a file that is in place already, where it is wanted. @throws UploadError */
-async function noteUnchangedDigest(task) {
-    if (!task.attempt.settings.wholeDigests)
-        return;
-    await noteWholeDigest(task);
-    await task.source.confirmUnchanged();
-}
-/** The digest of the only block is that of the file. */
-function isInLedger({ source }) {
-    return blockCount(source.size) === 1;
-}
-
-;// CONCATENATED MODULE: ./lib/engine/upload-file.js
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-/**
- * Brings one file to the server: decide → transfer → verify → publish. With `publish: together` it ends before the
- * publication, with `progress.whole`. What is reached stays in `progress`, for the next attempt.
- *
- * @throws UploadError
- */
-async function uploadFile(progress, attempt) {
-    const source = await attempt.world.openSource(progress.file);
-    try {
-        // Before a lane is taken: the first may still be connecting.
-        const identity = await proveLocally({ progress, source, attempt });
-        return await attempt.lanes.use(async (lane) => {
-            const { world, lanes } = attempt;
-            const begunMs = world.clock.now();
-            const outcome = await uploadOver({ progress, source, lane, attempt }, identity);
-            if (outcome !== 'skipped')
-                lanes.pace.noteFile(world.clock.now() - begunMs);
-            return outcome;
-        });
-    }
-    finally {
-        await source.close();
-    }
-}
-async function uploadOver(file, identity) {
-    const { decision, task } = await decide(file, identity);
-    file.attempt.staleParts.look(file.lane.remote, file.progress.file.remote);
-    beginWholeDigest(task);
-    switch (decision.action) {
-        case 'skip':
-            await noteUnchangedDigest(task);
-            return 'skipped';
-        case 'confirm':
-            if (await wasPublished(task))
-                await noteUnchangedDigest(task);
-            else
-                await sendAgainIfWrong(await startOver(task, 'its rename did not happen'), 'start');
-            break;
-        case 'start':
-        case 'continue':
-        case 'keep':
-            await sendAgainIfWrong(task, decision.action);
-    }
-    return file.progress.whole === undefined ? 'uploaded' : 'whole';
-}
-/** What the server holds can turn out to be wrong: then all of it is sent again, once. */
-async function sendAgainIfWrong(task, beginning) {
-    const { progress, attempt } = task;
-    try {
-        await sendAndPublish(task, beginning);
-    }
-    catch (error) {
-        if (error instanceof JoinSpoiledPart) {
-            attempt.traits.oneLane = true;
-            await sendAndPublish(await startOver(task, 'this server takes one writer a file'), 'start');
-        }
-        else if (error instanceof UploadError && error.code === 'not-verified' && !progress.sentAgain) {
-            progress.sentAgain = true;
-            await sendAndPublish(await startOver(task, error.message), 'start');
-        }
-        else if (!(await wasLate(error, task))) {
-            throw error;
-        }
-    }
-}
-/** The rename of an earlier attempt, whose answer was lost, took the part file away after it was looked at. */
-async function wasLate(error, task) {
-    const { record } = task.progress;
-    if (!(error instanceof UploadError) || error.code !== 'not-found' || record?.publishing !== true)
-        return false;
-    return wasPublished({ ...task, record });
-}
-async function sendAndPublish(task, beginning) {
-    if (beginning === 'keep') {
-        const claimed = await claimWhole(task);
-        await becomeWhole(claimed, await keepPart(claimed));
-    }
-    else if (beginning === 'start' && blockCount(task.source.size) <= 1) {
-        await becomeWhole(task, await sendWhole(task));
-    }
-    else {
-        const opened = beginning === 'continue' ? await reopenPart(task) : await createPart(task);
-        await becomeWhole(opened.task, await sendBlocks(opened));
-    }
-    const { progress, lane, attempt } = task;
-    if (attempt.settings.publish === 'each')
-        await publishWhole(progress, lane, attempt);
-}
-/** The last steps before the final name: from here on the part file is only renamed. */
-async function becomeWhole(task, part) {
-    const { progress, source, record, attempt } = task;
-    await noteWholeDigest(task);
-    await source.confirmUnchanged();
-    const { remote } = attempt.lanes.livingOr(task.lane);
-    const path = partPath(progress.file.remote, record.partId);
-    await attempt.namesakes.expectApart(remote, progress.file, record.partId);
-    const { mtime } = await setAttributes(task, remote, path, part);
-    remember(task, { ...record, whole: true });
-    progress.whole = { mtime, version: source.version };
-}
-/** Whether a rename whose answer was lost has happened: only reading all of it tells the new file from an old one that is alike. */
-async function wasPublished(task) {
-    const { progress, source, lane, attempt } = task;
-    const target = progress.file.remote;
-    try {
-        const looking = lane.remote.stat(target);
-        looking.catch(() => undefined);
-        const file = await lane.remote.openForReading(target);
-        const same = await holdsSameBytes(file, source, [{ offset: 0, length: source.size }]).finally(() => {
-            file.close().catch(() => undefined);
-        });
-        const stat = await looking;
-        if (!same || stat === undefined)
-            return false;
-        // Another run may have put the same bytes in place: then the part file is still there.
-        abandon(task);
-        rememberPublished(task, task.record, stat);
-        attempt.staleParts.sweep(lane.remote, target, progress.abandoned);
-        return true;
-    }
-    catch (error) {
-        if (!isRefusal(error))
-            throw error;
-        return false;
-    }
-}
-
-;// CONCATENATED MODULE: ./lib/engine/publish-together.js
-
-
-
-
-
-/** Local files that are looked at again at the same time. */
-const LOOKS_AT_ONCE = 64;
-/** After a cut, every rename that was on its way has to be settled by reading. */
-const RENAMES_AT_ONCE = 256;
-/**
- * The end of `publish: together`: renames all files that are whole, if no other one failed; otherwise none. Once it
- * has begun, neither a failure nor a signal to stop holds renames up: the less is left, the better.
- *
- * @throws UploadError as `settle` does.
- */
-async function publishTogether(publication, pending, attempt) {
-    const whole = pending.filter(progress => progress.whole !== undefined);
-    await forEach(whole, LOOKS_AT_ONCE, progress => failIfChanged(progress, publication, attempt));
-    if (whole.length === 0)
-        return;
-    attempt.signal.throwIfAborted();
-    const failure = publication.firstFailure();
-    if (publication.begun || failure === undefined) {
-        publication.begun = true;
-        publication.onPublishing();
-        await forEach(whole, RENAMES_AT_ONCE, progress => settle(publication, progress, attempt, () => publishOrUpload(progress, attempt)));
-    }
-    else {
-        withhold(publication, failure, whole);
-    }
-}
-/** The local file was closed since, and may be another one now. */
-async function failIfChanged(progress, { finish }, { world, signal }) {
-    signal.throwIfAborted();
-    const { file, whole } = progress;
-    try {
-        const source = await world.openSource(file);
-        await source.close();
-        if (source.version !== whole?.version)
-            throw new UploadError('source-changed', `${file.local} changed after it was sent`);
-    }
-    catch (error) {
-        progress.whole = undefined;
-        finish(progress, 'failed', toUploadError(error, 'source-unreadable', `read ${file.local}`));
-    }
-}
-/** A file whose rename went wrong is looked at anew. */
-async function publishOrUpload(progress, attempt) {
-    const each = { ...attempt, settings: { ...attempt.settings, publish: 'each' } };
-    if (progress.whole === undefined)
-        return uploadFile(progress, each);
-    try {
-        await attempt.lanes.use(lane => publishWhole(progress, lane, attempt));
-        return 'uploaded';
-    }
-    catch (error) {
-        const isDoubtful = error instanceof UploadError && /^not-(?:verified|found)$/.test(error.code);
-        if (!isDoubtful || progress.sentAgain)
-            throw error;
-        progress.sentAgain = true;
-        return uploadFile(progress, each);
-    }
-}
-function withhold({ finish }, failure, whole) {
-    const error = withheldBy(failure);
-    for (const progress of whole)
-        if (progress.whole !== undefined)
-            finish(progress, 'failed', error);
-}
-
-;// CONCATENATED MODULE: ./lib/engine/retry.js
-
-const FIRST_DELAY_MS = 1_000;
-const LONGEST_DELAY_MS = 30_000;
-/**
- * Makes attempts until one succeeds. Waits 1, 2, 4, 8 … 30 s between them, less up to a half at random so that many
- * jobs do not come back at once; the count and the delays start over when an attempt made progress.
- *
- * @throws what the last attempt threw: a permanent error at once, a transient one when no retry is left.
- */
-async function retry(policy, attempt) {
-    const { retries, clock, random, reached, emit, signal } = policy;
-    let furthest = reached();
-    for (let failures = 1;; failures++) {
-        try {
-            return await attempt();
-        }
-        catch (error) {
-            signal.throwIfAborted();
-            if (reached() > furthest) {
-                furthest = reached();
-                failures = 1;
-            }
-            if (!(error instanceof UploadError) || !isTransient(error) || failures > retries)
-                throw error;
-            const delayMs = Math.round(delayAfter(failures) * (1 - random() / 2));
-            emit({ type: 'retrying', error, delayMs, attempt: failures, attempts: retries });
-            await clock.sleep(delayMs, signal);
-        }
-    }
-}
-function delayAfter(failures) {
-    return Math.min(FIRST_DELAY_MS * 2 ** (failures - 1), LONGEST_DELAY_MS);
-}
-
 ;// CONCATENATED MODULE: ./lib/core/upload-run.js
 const MAX_RUNS = 8;
 /** The latest runs, with one more that sent something, in their order. */
@@ -80981,6 +81002,95 @@ class RunLog {
             this.current = { ...this.current, endedMs: this.clock.now(), sentBytes };
         }
         return withRun(this.before, this.current);
+    }
+}
+
+;// CONCATENATED MODULE: ./lib/engine/run.js
+
+
+
+
+
+
+/** What one run of an upload knows over all its attempts: how far each file is, and the state that is kept of them. */
+class Run {
+    settings;
+    traits = { oneLane: false, inOrder: true, refusesAttributes: false };
+    namesakes;
+    begun = false;
+    all;
+    log;
+    checkpoints;
+    ended = new AbortController();
+    checkpointing;
+    startedMs;
+    endedMs;
+    constructor(settings) {
+        this.settings = settings;
+        const { files, state, world } = settings;
+        this.all = files.map(newProgress);
+        this.namesakes = new Namesakes(files);
+        this.log = new RunLog(this.all, world.clock);
+        this.checkpoints = new Checkpoints(state, () => this.contents(), world.clock);
+        this.startedMs = world.clock.now();
+        this.endedMs = this.startedMs;
+    }
+    /** The files without a result. */
+    pending() {
+        return this.all.filter(({ result }) => result === undefined);
+    }
+    /** Bytes that are on the server for good, by which a retry tells that there was progress. */
+    reachedBytes() {
+        return this.all.reduce((bytes, file) => bytes + reachedBytes(file), 0);
+    }
+    finish(progress, status, error) {
+        this.endedMs = this.settings.world.clock.now();
+        progress.result = resultOf(progress, status, this.endedMs, error);
+        this.settings.world.emit({ type: 'finished', result: progress.result });
+    }
+    soFar() {
+        return this.all.flatMap(({ result }) => result ?? []);
+    }
+    firstFailure() {
+        return this.soFar().find(({ status }) => status === 'failed');
+    }
+    /** Learns what earlier runs left, once: the store may need a session for that. @throws UploadError as `loadState` does. */
+    async recall(signal) {
+        if (this.checkpointing !== undefined)
+            return;
+        const { state, world } = this.settings;
+        const found = await loadState(state, world.emit, signal);
+        if (found.records.size > 0)
+            for (const progress of this.all)
+                progress.record = found.records.get(this.nameOf(progress));
+        this.log.recall(found.runs ?? []);
+        this.startedMs = world.clock.now();
+        this.checkpointing = this.checkpoints.run(this.ended.signal);
+    }
+    onPublishing() {
+        void this.checkpoints.now(this.ended.signal);
+    }
+    /** Saves the state for the last time; does nothing when that was done and nothing changed since. */
+    async saveLast() {
+        this.ended.abort();
+        await this.checkpointing;
+        await this.checkpoints.close();
+    }
+    report() {
+        const elapsedMs = this.endedMs - this.startedMs;
+        return { results: this.soFar(), elapsedMs, earlier: this.log.earlier };
+    }
+    contents() {
+        const isDone = this.all.every(({ result }) => result !== undefined && result.status !== 'failed');
+        const records = new Map();
+        for (const progress of this.all)
+            if (progress.record !== undefined)
+                records.set(this.nameOf(progress), progress.record);
+        return { records, runs: isDone ? [] : this.log.soFar() };
+    }
+    nameOf(progress) {
+        const { state, server } = this.settings;
+        return (progress.name ??= keyedName(state.keys, server, progress.file.remote));
     }
 }
 
@@ -81069,11 +81179,6 @@ function directoryOf(target) {
 
 
 
-
-
-
-
-
 /** Large files that are on their way at once: more than one, so that the lanes stay full where one ends. */
 const LARGE_AT_ONCE = 3;
 /** Small files that are on their way at once: a few all together, many in what keeps a long line full. */
@@ -81088,123 +81193,49 @@ const DRAIN_MS = 1_000;
  * meanwhile. Failures are in the report, file by file; it does not throw for them.
  */
 async function upload(task, bringFile = uploadFile) {
-    const { server, settings, state, world, signal } = task;
-    const files = task.last === undefined ? task.files : [...task.files, task.last.file];
-    const { clock, random, emit } = world;
-    const all = files.map(newProgress);
-    let startedMs = clock.now();
-    let endedMs = startedMs;
-    const finish = (progress, status, error) => {
-        endedMs = clock.now();
-        const result = resultOf(progress, status, endedMs, error);
-        progress.result = result;
-        emit({ type: 'finished', result });
-    };
-    const nameOf = (progress) => (progress.name ??= keyedName(state.keys, server, progress.file.remote));
-    const recorded = () => {
-        const records = new Map();
-        for (const progress of all)
-            if (progress.record !== undefined)
-                records.set(nameOf(progress), progress.record);
-        return records;
-    };
-    const runs = new RunLog(all, clock);
-    const soFar = () => all.flatMap(({ result }) => result ?? []);
-    const isDone = () => all.every(({ result }) => result !== undefined && result.status !== 'failed');
-    const contents = () => ({ records: recorded(), runs: isDone() ? [] : runs.soFar() });
-    const checkpoints = new Checkpoints(state, contents, clock);
-    const ended = new AbortController();
-    let checkpointing;
-    const recall = async () => {
-        if (checkpointing !== undefined)
-            return;
-        const found = await loadState(state, emit, signal);
-        if (found.records.size > 0)
-            for (const progress of all)
-                progress.record = found.records.get(nameOf(progress));
-        runs.recall(found.runs ?? []);
-        startedMs = clock.now();
-        checkpointing = checkpoints.run(ended.signal);
-    };
-    const saveLast = async () => {
-        ended.abort();
-        await checkpointing;
-        await checkpoints.close();
-    };
-    const firstFailure = () => soFar().find(({ status }) => status === 'failed');
-    const onPublishing = () => void checkpoints.now(ended.signal);
-    const traits = { oneLane: false, inOrder: true, refusesAttributes: false };
-    const namesakes = new Namesakes(files);
-    const run = {
-        ...task,
-        traits,
-        namesakes,
-        bringFile,
-        recall,
-        saveLast,
-        finish,
-        firstFailure,
-        soFar,
-        begun: false,
-        onPublishing
-    };
+    const { last, settings, world, signal } = task;
+    const run = new Run({ ...task, files: last === undefined ? task.files : [...task.files, last.file] });
     const directories = new Directories(settings.dirMode);
+    const { clock, random, emit } = world;
+    const reached = () => run.reachedBytes();
     try {
-        const reached = () => all.reduce((bytes, file) => bytes + reachedBytes(file), 0);
-        await retry({ retries: settings.retries, clock, random, reached, emit, signal }, () => {
-            const pending = all.filter(({ result }) => result === undefined);
-            return attemptUpload(run, pending, directories);
-        });
+        await retry({ retries: settings.retries, clock, random, reached, emit, signal }, () => attemptUpload({ task, bringFile, run, directories }));
     }
     catch (error) {
         const cause = toUploadError(signal.aborted ? signal.reason : error, 'server-failure', 'upload');
-        for (const progress of all)
-            if (progress.result === undefined)
-                finish(progress, 'failed', cause);
+        for (const progress of run.pending())
+            run.finish(progress, 'failed', cause);
     }
     finally {
-        await saveLast();
+        await run.saveLast();
     }
-    return { results: soFar(), elapsedMs: endedMs - startedMs, earlier: runs.earlier };
+    return run.report();
 }
 /** One attempt at everything that has no result yet, over its own connections. */
-async function attemptUpload(run, pending, directories) {
-    const { settings, world, traits, namesakes, signal } = run;
+async function attemptUpload(shared) {
+    const { task, run } = shared;
+    const { last, signal } = task;
     signal.throwIfAborted();
-    const queue = new BlockQueue();
-    const { connect, emit, clock } = world;
-    const { connections } = settings;
-    const lanes = Lanes.open({ connect, connections, queue, emit, clock, signal }, lanesFor(pending));
-    const staleParts = new StaleParts(clock);
-    const attempt = {
-        world,
-        settings,
-        traits,
-        lanes,
-        queue,
-        directories,
-        namesakes,
-        staleParts,
-        signal
-    };
+    const pending = run.pending();
+    const attempt = openAttempt(shared, lanesFor(pending));
+    const { lanes, queue, staleParts, world } = attempt;
     const stop = () => {
         queue.close();
-        void clock.sleep(DRAIN_MS, new AbortController().signal).then(() => lanes.close());
+        void world.clock.sleep(DRAIN_MS, new AbortController().signal).then(() => lanes.close());
     };
     signal.addEventListener('abort', stop);
     let shortage;
     try {
-        await run.recall();
+        await run.recall(signal);
         // Nobody waits for the answer, and only a shortage matters.
-        const spaceCheck = lanes.use(({ remote }) => checkSpace(pending, remote, settings.publish));
+        const spaceCheck = lanes.use(({ remote }) => checkSpace(pending, remote, task.settings.publish));
         spaceCheck.catch((error) => {
             if (!(error instanceof UploadError) || error.code !== 'no-space')
                 return;
             shortage = error;
             stop();
         });
-        const { last } = run;
-        const upload = (files) => uploadAndPublish(run, files, attempt);
+        const upload = (files) => uploadAndPublish(shared, files, attempt);
         await upload(pending.filter(({ file }) => file !== last?.file));
         const lastProgress = pending.find(({ file }) => file === last?.file);
         if (last !== undefined && lastProgress !== undefined)
@@ -81222,15 +81253,25 @@ async function attemptUpload(run, pending, directories) {
         lanes.close();
     }
 }
-async function uploadAndPublish(run, pending, attempt) {
-    const isTogether = run.settings.publish === 'together';
+function openAttempt({ task, run, directories }, wantedLanes) {
+    const { settings, world, signal } = task;
+    const { connect, emit, clock } = world;
+    const { connections } = settings;
+    const { traits, namesakes } = run;
+    const queue = new BlockQueue();
+    const lanes = Lanes.open({ connect, connections, queue, emit, clock, signal }, wantedLanes);
+    const staleParts = new StaleParts(clock);
+    return { world, settings, traits, lanes, queue, directories, namesakes, staleParts, signal };
+}
+async function uploadAndPublish({ task, bringFile, run }, pending, attempt) {
+    const isTogether = task.settings.publish === 'together';
     // What is whole only waits to be published together.
     const missing = pending.filter(({ whole }) => !isTogether || whole === undefined);
     const isLarge = ({ file }) => blockCount(file.size) > 1;
     const upload = (progress) => {
         return settle(run, progress, attempt, () => {
-            run.signal.throwIfAborted();
-            return run.bringFile(progress, attempt);
+            task.signal.throwIfAborted();
+            return bringFile(progress, attempt);
         });
     };
     const small = missing.filter(file => !isLarge(file));
@@ -83074,12 +83115,12 @@ const EXIT_CODES = `
 Exit codes:
   0    every file is in place
   1    a file is not in place
-  2    the command line or the private key is wrong
-  3    the server cannot be reached, or the connection was lost for good
+  2    a flag, the private key or a file's name is wrong
+  3    the server cannot be reached or speaks no SFTP, or the connection was lost for good
   4    the host key or the login was refused
   130  interrupted by Ctrl-C (SIGINT); 143 by SIGTERM
 
-After any of them the same command continues where the upload stopped.`;
+The next attempt continues where the upload stopped.`;
 /**
  * Reads flags and environment variables; help and version are written at once.
  *
@@ -83230,7 +83271,7 @@ function fileEntry({ file, status, sentBytes, reusedBytes, digest }) {
 function formatJson({ results, elapsedMs, deletion }, error) {
     const totals = totalsOf(results);
     return JSON.stringify({
-        state: error === undefined && totals.planned === 0 ? 'complete' : 'incomplete',
+        state: results.length === 0 && error !== undefined ? 'incomplete' : stateOf(totals),
         uploadedCount: totals.uploaded,
         resumedCount: totals.resumed,
         skippedCount: totals.skipped,

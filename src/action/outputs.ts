@@ -1,4 +1,4 @@
-import { type FileResult, type Report, totalsOf } from '../core/report.js'
+import { type FileResult, type Report, stateOf, totalsOf } from '../core/report.js'
 import { fileEntry } from '../run/file-entry.js'
 
 /** The outputs of action.yml. */
@@ -23,7 +23,7 @@ const MAX_UNITS = 450_000
 export function outputsOf({ results, deletion }: Report): Outputs {
   const totals = totalsOf(results)
   return {
-    state: totals.failed + totals.planned === 0 ? 'complete' : 'incomplete',
+    state: stateOf(totals),
     'uploaded-count': totals.uploaded,
     'resumed-count': totals.resumed,
     'skipped-count': totals.skipped,

@@ -43,12 +43,12 @@ const EXIT_CODES = `
 Exit codes:
   0    every file is in place
   1    a file is not in place
-  2    the command line or the private key is wrong
-  3    the server cannot be reached, or the connection was lost for good
+  2    a flag, the private key or a file's name is wrong
+  3    the server cannot be reached or speaks no SFTP, or the connection was lost for good
   4    the host key or the login was refused
   130  interrupted by Ctrl-C (SIGINT); 143 by SIGTERM
 
-After any of them the same command continues where the upload stopped.`
+The next attempt continues where the upload stopped.`
 
 /**
  * Reads flags and environment variables; help and version are written at once.

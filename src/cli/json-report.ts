@@ -1,12 +1,12 @@
 import type { UploadError } from '../core/errors.js'
-import { type Report, totalsOf } from '../core/report.js'
+import { type Report, stateOf, totalsOf } from '../core/report.js'
 import { fileEntry } from '../run/file-entry.js'
 
 /** The report of `--json`: the outputs of the action and the errors, for a program that reads it. One line. */
 export function formatJson({ results, elapsedMs, deletion }: Report, error: UploadError | undefined): string {
   const totals = totalsOf(results)
   return JSON.stringify({
-    state: error === undefined && totals.planned === 0 ? 'complete' : 'incomplete',
+    state: results.length === 0 && error !== undefined ? 'incomplete' : stateOf(totals),
     uploadedCount: totals.uploaded,
     resumedCount: totals.resumed,
     skippedCount: totals.skipped,

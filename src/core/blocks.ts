@@ -29,6 +29,23 @@ export function blockRange(fileSize: number, index: number): ByteRange {
   return { offset, length: Math.min(size, fileSize - offset) }
 }
 
+/** Neighbouring blocks, from the first to the last index, both included. */
+export interface BlockRun {
+  readonly first: number
+  readonly last: number
+}
+
+/** The runs that ascending block indexes make, ascending. */
+export function runsOf(indexes: readonly number[]): BlockRun[] {
+  const runs: { readonly first: number; last: number }[] = []
+  for (const index of indexes) {
+    const run = runs.at(-1)
+    if (run?.last === index - 1) run.last = index
+    else runs.push({ first: index, last: index })
+  }
+  return runs
+}
+
 /** Cuts a range into consecutive ranges of nearly equal length, none longer than `longest` bytes. */
 export function splitRange(range: ByteRange, longest: number): ByteRange[] {
   const count = Math.ceil(range.length / longest)

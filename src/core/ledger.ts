@@ -1,4 +1,4 @@
-import { blockCount, blockRange, type ByteRange } from './blocks.js'
+import { blockCount, blockRange, type ByteRange, runsOf } from './blocks.js'
 
 /** A SHA-256 in base64. */
 export type Digest = string
@@ -65,14 +65,11 @@ export class Ledger {
 
   /** The bytes of the acknowledged blocks, ascending; those of neighbours as one range. */
   acknowledgedRanges(): ByteRange[] {
-    const ranges: { readonly offset: number; length: number }[] = []
-    for (const index of this.acknowledged()) {
-      const { offset, length } = blockRange(this.fileSize, index)
-      const last = ranges.at(-1)
-      if (last !== undefined && last.offset + last.length === offset) last.length += length
-      else ranges.push({ offset, length })
-    }
-    return ranges
+    return runsOf(this.acknowledged()).map(({ first, last }) => {
+      const { offset } = blockRange(this.fileSize, first)
+      const end = blockRange(this.fileSize, last)
+      return { offset, length: end.offset + end.length - offset }
+    })
   }
 
   /** Block indexes, ascending. */

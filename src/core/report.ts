@@ -87,3 +87,8 @@ export function totalsOf(results: readonly FileResult[]): Totals {
     continuesWith: sum(({ continuesWith }) => continuesWith ?? 0)
   }
 }
+
+/** Whether every file is in place. */
+export function stateOf({ failed, planned }: Totals): 'complete' | 'incomplete' {
+  return failed + planned === 0 ? 'complete' : 'incomplete'
+}

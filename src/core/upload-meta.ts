@@ -1,4 +1,5 @@
 import * as v from 'valibot'
+import { runsOf } from './blocks.js'
 import { Ledger } from './ledger.js'
 import type { UploadRecord } from './resume.js'
 import type { UploadRun } from './upload-run.js'
@@ -132,13 +133,9 @@ function toLedger({ size, blocks, digests, recent }: StoredRecord): Ledger {
 }
 
 function formatRanges(indexes: readonly number[]): string {
-  const ranges: { first: number; last: number }[] = []
-  for (const index of indexes) {
-    const range = ranges.at(-1)
-    if (range?.last === index - 1) range.last = index
-    else ranges.push({ first: index, last: index })
-  }
-  return ranges.map(({ first, last }) => (first === last ? String(first) : `${first}-${last}`)).join(',')
+  return runsOf(indexes)
+    .map(({ first, last }) => (first === last ? String(first) : `${first}-${last}`))
+    .join(',')
 }
 
 function parseRanges(text: string): number[] {

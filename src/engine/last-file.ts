@@ -15,19 +15,19 @@ export interface LastFile {
 export async function uploadLast(
   last: LastFile,
   progress: FileProgress,
-  { finish, firstFailure, soFar }: Results,
+  results: Results,
   upload: (pending: readonly FileProgress[]) => Promise<void>
 ): Promise<void> {
-  const failure = firstFailure()
+  const failure = results.firstFailure()
   if (failure !== undefined) {
-    finish(progress, 'failed', withheldBy(failure))
+    results.finish(progress, 'failed', withheldBy(failure))
     return
   }
   try {
     // In a later attempt it is there.
-    if (progress.startedMs === undefined) await last.write(soFar())
+    if (progress.startedMs === undefined) await last.write(results.soFar())
   } catch (error) {
-    finish(progress, 'failed', toUploadError(error, 'source-unreadable', `write ${last.file.local}`))
+    results.finish(progress, 'failed', toUploadError(error, 'source-unreadable', `write ${last.file.local}`))
     return
   }
   await upload([progress])

@@ -16,7 +16,7 @@ export interface Publication extends Results {
   /** The first rename was asked for. */
   begun: boolean
   /** Called before the first rename. */
-  readonly onPublishing: () => void
+  onPublishing(): void
 }
 
 /**
@@ -49,7 +49,7 @@ export async function publishTogether(
 /** The local file was closed since, and may be another one now. */
 async function failIfChanged(
   progress: FileProgress,
-  { finish }: Publication,
+  publication: Publication,
   { world, signal }: Attempt
 ): Promise<void> {
   signal.throwIfAborted()
@@ -61,7 +61,7 @@ async function failIfChanged(
       throw new UploadError('source-changed', `${file.local} changed after it was sent`)
   } catch (error) {
     progress.whole = undefined
-    finish(progress, 'failed', toUploadError(error, 'source-unreadable', `read ${file.local}`))
+    publication.finish(progress, 'failed', toUploadError(error, 'source-unreadable', `read ${file.local}`))
   }
 }
 
@@ -80,7 +80,8 @@ async function publishOrUpload(progress: FileProgress, attempt: Attempt): Promis
   }
 }
 
-function withhold({ finish }: Publication, failure: FileResult, whole: readonly FileProgress[]): void {
+function withhold(publication: Publication, failure: FileResult, whole: readonly FileProgress[]): void {
   const error = withheldBy(failure)
-  for (const progress of whole) if (progress.whole !== undefined) finish(progress, 'failed', error)
+  for (const progress of whole)
+    if (progress.whole !== undefined) publication.finish(progress, 'failed', error)
 }

@@ -18,18 +18,18 @@ import { verify } from './verify.js'
  */
 export async function sendWhole(task: RecordedTask): Promise<RemoteStat> {
   const { traits } = task.attempt
-  if (!traits.inOrder) return send(task, false)
+  if (!traits.inOrder) return send(task, 'one-by-one')
   try {
-    return await send(task, true)
+    return await send(task, 'at-once')
   } catch (error) {
     if (!(error instanceof UploadError) || error.code !== 'server-failure') throw error
-    const stat = await send(task, false)
+    const stat = await send(task, 'one-by-one')
     traits.inOrder = false
     return stat
   }
 }
 
-async function send(task: RecordedTask, inOrder: boolean): Promise<RemoteStat> {
+async function send(task: RecordedTask, requests: 'at-once' | 'one-by-one'): Promise<RemoteStat> {
   const { progress, source, record, lane, attempt } = task
   const { emit, random } = attempt.world
   const { remote } = lane
@@ -43,7 +43,7 @@ async function send(task: RecordedTask, inOrder: boolean): Promise<RemoteStat> {
   const sync = () => (mode === 'full' ? part.sync() : Promise.resolve())
   let stat: RemoteStat
   let digest: Digest | undefined
-  if (inOrder) {
+  if (requests === 'at-once') {
     ;[stat, , , digest] = await drain([part.stat(), sync(), part.close(), acknowledged()])
   } else {
     digest = await orClose(part, acknowledged())

@@ -8,10 +8,10 @@ export type Settled = Exclude<FileResult['status'], 'failed'> | 'whole'
 
 /** What became of the files so far. */
 export interface Results {
-  readonly finish: (progress: FileProgress, status: FileResult['status'], error?: UploadError) => void
-  readonly firstFailure: () => FileResult | undefined
+  finish(progress: FileProgress, status: FileResult['status'], error?: UploadError): void
+  firstFailure(): FileResult | undefined
   /** All results so far, in the order of the plan. */
-  readonly soFar: () => FileResult[]
+  soFar(): FileResult[]
 }
 
 /** Why a file that could be in place is not. */
@@ -27,7 +27,7 @@ export function withheldBy({ file, error }: FileResult): UploadError {
  * @throws UploadError when the cause is shared: no lane is left, the disk is full, the run was told to stop.
  */
 export async function settle(
-  { finish }: Results,
+  results: Results,
   progress: FileProgress,
   { lanes, signal }: Attempt,
   work: () => Promise<Settled>
@@ -35,14 +35,14 @@ export async function settle(
   for (;;) {
     try {
       const status = await work()
-      if (status !== 'whole') finish(progress, status)
+      if (status !== 'whole') results.finish(progress, status)
       return
     } catch (error) {
       const failure = toUploadError(error, 'server-failure', `upload ${progress.file.local}`)
       if (isTransient(failure) && failure !== lanes.failure) continue
       signal.throwIfAborted()
       if (failure.code === 'no-space' || failure === lanes.failure) throw failure
-      finish(progress, 'failed', failure)
+      results.finish(progress, 'failed', failure)
       return
     }
   }

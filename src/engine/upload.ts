@@ -1,24 +1,20 @@
 import { blockCount } from '../core/blocks.js'
 import { toUploadError, UploadError } from '../core/errors.js'
 import { bytesOf, type PlannedFile } from '../core/plan.js'
-import type { FileResult, Report } from '../core/report.js'
-import type { UploadRecord } from '../core/resume.js'
-import { keyedName } from '../core/seal.js'
+import type { Report } from '../core/report.js'
 import { BlockQueue } from './block-queue.js'
 import { checkSpace } from './check-space.js'
-import { Checkpoints, loadState, type State } from './checkpoint.js'
-import type { Attempt, ServerTraits, UploadSettings, World } from './context.js'
+import type { State } from './checkpoint.js'
+import type { Attempt, UploadSettings, World } from './context.js'
 import { drain } from './drain.js'
 import { Directories } from './directories.js'
-import { newProgress, reachedBytes, type FileProgress } from './file-progress.js'
-import { resultOf } from './file-result.js'
+import type { FileProgress } from './file-progress.js'
 import { forEach } from './for-each.js'
 import { Lanes } from './lanes.js'
 import { type LastFile, uploadLast } from './last-file.js'
-import { Namesakes } from './namesakes.js'
-import { publishTogether, type Publication } from './publish-together.js'
+import { publishTogether } from './publish-together.js'
 import { retry } from './retry.js'
-import { RunLog } from './run-log.js'
+import { Run } from './run.js'
 import { settle, type Settled } from './settle.js'
 import { StaleParts } from './stale-parts.js'
 import { uploadFile } from './upload-file.js'
@@ -53,133 +49,56 @@ const DRAIN_MS = 1_000
  * meanwhile. Failures are in the report, file by file; it does not throw for them.
  */
 export async function upload(task: UploadTask, bringFile: BringFile = uploadFile): Promise<Report> {
-  const { server, settings, state, world, signal } = task
-  const files = task.last === undefined ? task.files : [...task.files, task.last.file]
-  const { clock, random, emit } = world
-  const all = files.map(newProgress)
-  let startedMs = clock.now()
-  let endedMs = startedMs
-  const finish = (progress: FileProgress, status: FileResult['status'], error?: UploadError) => {
-    endedMs = clock.now()
-    const result = resultOf(progress, status, endedMs, error)
-    progress.result = result
-    emit({ type: 'finished', result })
-  }
-
-  const nameOf = (progress: FileProgress) =>
-    (progress.name ??= keyedName(state.keys, server, progress.file.remote))
-  const recorded = () => {
-    const records = new Map<string, UploadRecord>()
-    for (const progress of all)
-      if (progress.record !== undefined) records.set(nameOf(progress), progress.record)
-    return records
-  }
-  const runs = new RunLog(all, clock)
-  const soFar = () => all.flatMap(({ result }) => result ?? [])
-  const isDone = () => all.every(({ result }) => result !== undefined && result.status !== 'failed')
-  const contents = () => ({ records: recorded(), runs: isDone() ? [] : runs.soFar() })
-  const checkpoints = new Checkpoints(state, contents, clock)
-  const ended = new AbortController()
-  let checkpointing: Promise<void> | undefined
-  const recall = async () => {
-    if (checkpointing !== undefined) return
-    const found = await loadState(state, emit, signal)
-    if (found.records.size > 0)
-      for (const progress of all) progress.record = found.records.get(nameOf(progress))
-    runs.recall(found.runs ?? [])
-    startedMs = clock.now()
-    checkpointing = checkpoints.run(ended.signal)
-  }
-  const saveLast = async () => {
-    ended.abort()
-    await checkpointing
-    await checkpoints.close()
-  }
-  const firstFailure = () => soFar().find(({ status }) => status === 'failed')
-  const onPublishing = () => void checkpoints.now(ended.signal)
-  const traits = { oneLane: false, inOrder: true, refusesAttributes: false }
-  const namesakes = new Namesakes(files)
-  const run = {
-    ...task,
-    traits,
-    namesakes,
-    bringFile,
-    recall,
-    saveLast,
-    finish,
-    firstFailure,
-    soFar,
-    begun: false,
-    onPublishing
-  }
+  const { last, settings, world, signal } = task
+  const run = new Run({ ...task, files: last === undefined ? task.files : [...task.files, last.file] })
   const directories = new Directories(settings.dirMode)
+  const { clock, random, emit } = world
+  const reached = () => run.reachedBytes()
   try {
-    const reached = () => all.reduce((bytes, file) => bytes + reachedBytes(file), 0)
-    await retry({ retries: settings.retries, clock, random, reached, emit, signal }, () => {
-      const pending = all.filter(({ result }) => result === undefined)
-      return attemptUpload(run, pending, directories)
-    })
+    await retry({ retries: settings.retries, clock, random, reached, emit, signal }, () =>
+      attemptUpload({ task, bringFile, run, directories })
+    )
   } catch (error) {
     const cause = toUploadError(signal.aborted ? signal.reason : error, 'server-failure', 'upload')
-    for (const progress of all) if (progress.result === undefined) finish(progress, 'failed', cause)
+    for (const progress of run.pending()) run.finish(progress, 'failed', cause)
   } finally {
-    await saveLast()
+    await run.saveLast()
   }
-  return { results: soFar(), elapsedMs: endedMs - startedMs, earlier: runs.earlier }
+  return run.report()
 }
 
-interface Run extends UploadTask, Publication {
-  readonly traits: ServerTraits
+/** What all attempts share. */
+interface Shared {
+  readonly task: UploadTask
   readonly bringFile: BringFile
-  readonly namesakes: Namesakes
-  /** Learns what earlier runs left, once: the store may need a session for that. */
-  readonly recall: () => Promise<void>
-  /** Saves the state for the last time; does nothing when that was done and nothing changed since. */
-  readonly saveLast: () => Promise<void>
+  readonly run: Run
+  readonly directories: Directories
 }
 
 /** One attempt at everything that has no result yet, over its own connections. */
-async function attemptUpload(
-  run: Run,
-  pending: readonly FileProgress[],
-  directories: Directories
-): Promise<void> {
-  const { settings, world, traits, namesakes, signal } = run
+async function attemptUpload(shared: Shared): Promise<void> {
+  const { task, run } = shared
+  const { last, signal } = task
   signal.throwIfAborted()
-  const queue = new BlockQueue()
-  const { connect, emit, clock } = world
-  const { connections } = settings
-  const lanes = Lanes.open({ connect, connections, queue, emit, clock, signal }, lanesFor(pending))
-  const staleParts = new StaleParts(clock)
-  const attempt: Attempt = {
-    world,
-    settings,
-    traits,
-    lanes,
-    queue,
-    directories,
-    namesakes,
-    staleParts,
-    signal
-  }
-
+  const pending = run.pending()
+  const attempt = openAttempt(shared, lanesFor(pending))
+  const { lanes, queue, staleParts, world } = attempt
   const stop = () => {
     queue.close()
-    void clock.sleep(DRAIN_MS, new AbortController().signal).then(() => lanes.close())
+    void world.clock.sleep(DRAIN_MS, new AbortController().signal).then(() => lanes.close())
   }
   signal.addEventListener('abort', stop)
   let shortage: UploadError | undefined
   try {
-    await run.recall()
+    await run.recall(signal)
     // Nobody waits for the answer, and only a shortage matters.
-    const spaceCheck = lanes.use(({ remote }) => checkSpace(pending, remote, settings.publish))
+    const spaceCheck = lanes.use(({ remote }) => checkSpace(pending, remote, task.settings.publish))
     spaceCheck.catch((error: unknown) => {
       if (!(error instanceof UploadError) || error.code !== 'no-space') return
       shortage = error
       stop()
     })
-    const { last } = run
-    const upload = (files: readonly FileProgress[]) => uploadAndPublish(run, files, attempt)
+    const upload = (files: readonly FileProgress[]) => uploadAndPublish(shared, files, attempt)
     await upload(pending.filter(({ file }) => file !== last?.file))
     const lastProgress = pending.find(({ file }) => file === last?.file)
     if (last !== undefined && lastProgress !== undefined) await uploadLast(last, lastProgress, run, upload)
@@ -195,15 +114,30 @@ async function attemptUpload(
   }
 }
 
-async function uploadAndPublish(run: Run, pending: readonly FileProgress[], attempt: Attempt): Promise<void> {
-  const isTogether = run.settings.publish === 'together'
+function openAttempt({ task, run, directories }: Shared, wantedLanes: number): Attempt {
+  const { settings, world, signal } = task
+  const { connect, emit, clock } = world
+  const { connections } = settings
+  const { traits, namesakes } = run
+  const queue = new BlockQueue()
+  const lanes = Lanes.open({ connect, connections, queue, emit, clock, signal }, wantedLanes)
+  const staleParts = new StaleParts(clock)
+  return { world, settings, traits, lanes, queue, directories, namesakes, staleParts, signal }
+}
+
+async function uploadAndPublish(
+  { task, bringFile, run }: Shared,
+  pending: readonly FileProgress[],
+  attempt: Attempt
+): Promise<void> {
+  const isTogether = task.settings.publish === 'together'
   // What is whole only waits to be published together.
   const missing = pending.filter(({ whole }) => !isTogether || whole === undefined)
   const isLarge = ({ file }: FileProgress) => blockCount(file.size) > 1
   const upload = (progress: FileProgress) => {
     return settle(run, progress, attempt, () => {
-      run.signal.throwIfAborted()
-      return run.bringFile(progress, attempt)
+      task.signal.throwIfAborted()
+      return bringFile(progress, attempt)
     })
   }
   const small = missing.filter(file => !isLarge(file))

@@ -1,6 +1,7 @@
 import type { VerifyMode } from '../core/identity.js'
 import type { Shard } from '../core/shard.js'
 import type { PublishMode } from '../engine/context.js'
+import type { HostKeySettings } from '../adapters/sftp/host-keys.js'
 
 /** All that the inputs say. Times are in milliseconds. */
 export interface Settings {
@@ -72,13 +73,6 @@ export interface HopSettings {
   readonly agent: string | undefined
   readonly password: string | undefined
   readonly hostKeys: HostKeySettings
-}
-
-export interface HostKeySettings {
-  readonly check: 'strict' | 'off'
-  /** The text of a known_hosts file; may be empty. */
-  readonly knownHosts: string
-  readonly fingerprints: readonly string[]
 }
 
 /** Shorter lines of a key say nothing of it, and would be masked everywhere in the log. */

@@ -7,12 +7,8 @@ import { join } from 'node:path'
 import { afterAll, describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import ssh2 from 'ssh2'
-import {
-  createHostKeyPolicy,
-  fingerprintOf,
-  type HostKeySettings,
-  keyTypeOf
-} from '../../../src/adapters/sftp/host-keys.js'
+import { createHostKeyPolicy, type HostKeySettings } from '../../../src/adapters/sftp/host-keys.js'
+import { fingerprintOf, keyTypeOf } from '../../../src/adapters/sftp/public-key.js'
 import { UploadError } from '../../../src/core/errors.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'host-keys-'))

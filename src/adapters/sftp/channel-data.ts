@@ -101,17 +101,25 @@ function joinShort(parts: readonly Buffer[]): Buffer[] {
   return joined
 }
 
-const random = Buffer.allocUnsafe(4096)
-let randomLeft = 0
+/** Random bytes, drawn for many packets at once: for each of them that takes as long as enciphering 16 KiB. */
+class RandomBytes {
+  private readonly drawn = Buffer.allocUnsafe(4096)
+  private left = 0
 
-/** Drawn for many packets at once: for each of them that takes as long as enciphering 16 KiB. */
-function randomPadding(unpadded: number): Buffer {
-  let length = BLOCK - (unpadded % BLOCK)
-  if (length < LEAST_PADDING) length += BLOCK
-  if (randomLeft < length) {
-    randomFillSync(random)
-    randomLeft = random.length
+  /** Good until the next call. */
+  take(length: number): Buffer {
+    if (this.left < length) {
+      randomFillSync(this.drawn)
+      this.left = this.drawn.length
+    }
+    this.left -= length
+    return this.drawn.subarray(this.left, this.left + length)
   }
-  randomLeft -= length
-  return random.subarray(randomLeft, randomLeft + length)
+}
+
+const random = new RandomBytes()
+
+function randomPadding(unpadded: number): Buffer {
+  const length = BLOCK - (unpadded % BLOCK)
+  return random.take(length < LEAST_PADDING ? length + BLOCK : length)
 }

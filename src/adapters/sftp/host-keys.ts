@@ -4,8 +4,6 @@ import { decodeBase64 } from './base64.js'
 import { isHashed, type KnownHost, mentions, parseKnownHosts } from './known-hosts.js'
 import { fingerprintOf, keyTypeOf } from './public-key.js'
 
-export { fingerprintOf, keyTypeOf } from './public-key.js'
-
 /** What the user says about the server's key. */
 export interface HostKeySettings {
   readonly check: 'strict' | 'off'

@@ -1,4 +1,4 @@
-import { readStrings, writeString } from './public-key.js'
+import { firstStrings, readStrings, writeString } from './public-key.js'
 
 /** The part of an openssh-key-v1 file that is never encrypted (OpenSSH's PROTOCOL.key, section 1). */
 export interface OpenSshHeader {
@@ -20,7 +20,7 @@ const MAGIC = Buffer.from('openssh-key-v1\0')
 /** Reads PROTOCOL.key section 1; `undefined` when the file is cut, has a byte too many or more than one key. */
 export function readOpenSshHeader(file: Buffer): OpenSshHeader | undefined {
   if (!file.subarray(0, MAGIC.length).equals(MAGIC)) return undefined
-  const [cipher, kdf, options] = takeStrings(file, MAGIC.length, 3)
+  const [cipher, kdf, options] = firstStrings(file.subarray(MAGIC.length), 3)
   if (cipher === undefined || kdf === undefined || options === undefined) return undefined
   const count = MAGIC.length + 12 + cipher.length + kdf.length + options.length
   if (count + 4 > file.length || file.readUInt32BE(count) !== 1) return undefined
@@ -47,17 +47,4 @@ export function writeEd25519(seed: Buffer, point: Buffer): Buffer {
     writeString(publicKey),
     writeString(Buffer.concat([secret, padding]))
   ])
-}
-
-/** The first `count` SSH strings from `position` on, fewer where the bytes end. */
-function takeStrings(bytes: Buffer, position: number, count: number): Buffer[] {
-  const strings: Buffer[] = []
-  let start = position
-  while (strings.length < count && start + 4 <= bytes.length) {
-    const end = start + 4 + bytes.readUInt32BE(start)
-    if (end > bytes.length) break
-    strings.push(bytes.subarray(start + 4, end))
-    start = end
-  }
-  return strings
 }

@@ -17,15 +17,20 @@ export function keyTypeOf(key: Buffer): string {
 
 /** Splits bytes that are SSH strings and nothing else (RFC 4251 section 5); `undefined` when they are not. */
 export function readStrings(bytes: Buffer): Buffer[] | undefined {
+  const strings = firstStrings(bytes, Infinity)
+  const length = strings.reduce((sum, string) => sum + 4 + string.length, 0)
+  return length === bytes.length ? strings : undefined
+}
+
+/** The first `count` SSH strings, fewer where the bytes end or a string is cut. */
+export function firstStrings(bytes: Buffer, count: number): Buffer[] {
   const strings: Buffer[] = []
-  let position = 0
-  while (position < bytes.length) {
-    if (position + 4 > bytes.length) return undefined
-    const start = position + 4
-    const end = start + bytes.readUInt32BE(position)
-    if (end > bytes.length) return undefined
-    strings.push(bytes.subarray(start, end))
-    position = end
+  let start = 0
+  while (strings.length < count && start + 4 <= bytes.length) {
+    const end = start + 4 + bytes.readUInt32BE(start)
+    if (end > bytes.length) break
+    strings.push(bytes.subarray(start + 4, end))
+    start = end
   }
   return strings
 }

@@ -56,35 +56,23 @@ export class SftpFile implements RemoteFile {
 
   async sync(): Promise<void> {
     if (!this.capabilities.fsync) return
-    await this.requests.ask<unknown>(
-      `sync ${this.path}`,
-      answer => {
-        this.sftp.ext_openssh_fsync(this.handle, answer)
-      },
-      true
-    )
+    await this.requests.askPatiently<unknown>(`sync ${this.path}`, answer => {
+      this.sftp.ext_openssh_fsync(this.handle, answer)
+    })
   }
 
   async close(): Promise<void> {
-    await this.requests.ask<unknown>(
-      `close ${this.path}`,
-      answer => {
-        this.sftp.close(this.handle, answer as (error?: Error | null) => void)
-      },
-      true
-    )
+    await this.requests.askPatiently<unknown>(`close ${this.path}`, answer => {
+      this.sftp.close(this.handle, answer as (error?: Error | null) => void)
+    })
   }
 
   /** Has the server copy the range to the same offsets of another file of this session. */
   async copyTo(target: SftpFile, { offset, length }: ByteRange): Promise<void> {
-    await this.requests.ask<unknown>(
-      `copy ${this.path} to ${target.path} at ${offset}`,
-      answer => {
-        const done = answer as (error?: Error | null) => void
-        this.sftp.ext_copy_data(this.handle, offset, length, target.handle, offset, done)
-      },
-      true
-    )
+    await this.requests.askPatiently<unknown>(`copy ${this.path} to ${target.path} at ${offset}`, answer => {
+      const done = answer as (error?: Error | null) => void
+      this.sftp.ext_copy_data(this.handle, offset, length, target.handle, offset, done)
+    })
   }
 
   /** Loops over short reads, which a server may give at any time. */

@@ -3,9 +3,12 @@ import { refusal, statusOf } from './status.js'
 
 type Answer<T> = (error: Error | null | undefined, value: T) => void
 
+/** Asks the server, and has the answer told. */
+type Request<T> = (answer: Answer<T>) => void
+
 interface Asked {
   readonly reject: (error: UploadError) => void
-  /** Closing and renaming may take minutes on object stores. */
+  /** It may take minutes. */
   readonly slow: boolean
 }
 
@@ -38,7 +41,25 @@ export class Requests {
   }
 
   /** @throws UploadError the server's refusal, `connection-lost`, or `stalled`. */
-  ask<T>(doing: string, request: (answer: Answer<T>) => void, slow = false): Promise<T> {
+  ask<T>(doing: string, request: Request<T>): Promise<T> {
+    return this.send(doing, request, { slow: false })
+  }
+
+  /** For closing, renaming and what else may take minutes on object stores. @throws UploadError as `ask` does. */
+  askPatiently<T>(doing: string, request: Request<T>): Promise<T> {
+    return this.send(doing, request, { slow: true })
+  }
+
+  /** Refuses everything that is in flight and all that is asked later. */
+  end(error: UploadError): void {
+    if (this.endedWith !== undefined) return
+    this.endedWith = error
+    clearInterval(this.watch)
+    for (const { reject } of this.asked) reject(error)
+    this.asked.clear()
+  }
+
+  private send<T>(doing: string, request: Request<T>, { slow }: Pick<Asked, 'slow'>): Promise<T> {
     return new Promise((resolve, reject) => {
       if (this.endedWith !== undefined) {
         reject(new UploadError(this.endedWith.code, `${doing}: ${this.endedWith.message}`))
@@ -66,15 +87,6 @@ export class Requests {
         settle(() => reject(toUploadError(error, 'protocol', doing)))
       }
     })
-  }
-
-  /** Refuses everything that is in flight and all that is asked later. */
-  end(error: UploadError): void {
-    if (this.endedWith !== undefined) return
-    this.endedWith = error
-    clearInterval(this.watch)
-    for (const { reject } of this.asked) reject(error)
-    this.asked.clear()
   }
 
   private endIfStalled(): void {

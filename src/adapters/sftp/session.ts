@@ -1,13 +1,13 @@
 import type { Client, InputAttributes, SFTPWrapper } from 'ssh2'
-import { splitRange, type ByteRange } from '../../core/blocks.js'
+import type { ByteRange } from '../../core/blocks.js'
 import { UploadError } from '../../core/errors.js'
 import type { RemoteKind } from '../../core/extraneous.js'
 import type { RemoteStat } from '../../core/resume.js'
 import { drain } from '../../engine/drain.js'
-import { forEach } from '../../engine/for-each.js'
 import type { Remote, RemoteEntry } from '../../engine/ports.js'
 import { brokenBy } from './broken-by.js'
 import { Capabilities } from './capabilities.js'
+import { copyRanges } from './copy-ranges.js'
 import { plausibleFreeBytes, type FileSystemSpace } from './free-space.js'
 import { listDirectory } from './list-directory.js'
 import { explainLongName } from './long-name.js'
@@ -31,10 +31,6 @@ export interface SessionSettings {
   readonly chunkSize: number | 'auto'
   readonly stallTimeoutMs: number
 }
-
-/** Bytes that one request has the server copy: each answer is a sign of life. */
-const COPIED_AT_ONCE = 64 * 1024 * 1024
-const COPIES_IN_FLIGHT = 16
 
 type Done = (error?: Error | null) => void
 
@@ -163,11 +159,11 @@ export class SftpSession implements Remote {
   }
 
   replace(from: string, to: string): Promise<void> {
-    return this.do(`rename ${from} to ${to}`, done => this.sftp.ext_openssh_rename(from, to, done), true)
+    return this.doPatiently(`rename ${from} to ${to}`, done => this.sftp.ext_openssh_rename(from, to, done))
   }
 
   rename(from: string, to: string): Promise<void> {
-    return this.do(`rename ${from} to ${to}`, done => this.sftp.rename(from, to, done), true)
+    return this.doPatiently(`rename ${from} to ${to}`, done => this.sftp.rename(from, to, done))
   }
 
   async copy(
@@ -179,8 +175,7 @@ export class SftpSession implements Remote {
     const source = await this.openForReading(from)
     try {
       const target = await this.create(to, mode)
-      const pieces = ranges.flatMap(range => splitRange(range, COPIED_AT_ONCE))
-      const copied = forEach(pieces, COPIES_IN_FLIGHT, piece => source.copyTo(target, piece))
+      const copied = copyRanges(source, target, ranges)
       // Some servers report a failed write only when the file is closed.
       await drain([copied, copied.catch(() => undefined).then(() => target.close())])
     } finally {
@@ -248,8 +243,12 @@ export class SftpSession implements Remote {
     throw new UploadError('protocol', `${doing}: the server must answer with ${expected}, found ${found}`)
   }
 
-  private async do(doing: string, request: (done: Done) => void, slow = false): Promise<void> {
-    await this.requests.ask<unknown>(doing, answer => request(error => answer(error, undefined)), slow)
+  private async do(doing: string, request: (done: Done) => void): Promise<void> {
+    await this.requests.ask<unknown>(doing, answer => request(error => answer(error, undefined)))
+  }
+
+  private async doPatiently(doing: string, request: (done: Done) => void): Promise<void> {
+    await this.requests.askPatiently<unknown>(doing, answer => request(error => answer(error, undefined)))
   }
 
   /** What the system has not delivered yet is to come to nothing: another session may write into the same file soon. */
