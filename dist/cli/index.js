@@ -70422,7 +70422,7 @@ async function matchFiles(selection) {
         await explainIncludes(set, paths, { options, notices, leftOutBelow });
     }
     const leavesOut = (place) => {
-        if (!options.includeHiddenFiles && place.at(-1)?.startsWith('.') === true)
+        if (!options.includeHiddenFiles && place.some(name => name.startsWith('.')))
             return true;
         const locals = placements.map(placement => localOf(place, placement));
         return locals.some(local => local !== undefined && rules.ignoresAnything(local));

@@ -72,7 +72,7 @@ export async function matchFiles(selection: FileSelection): Promise<Match> {
     await explainIncludes(set, paths, { options, notices, leftOutBelow })
   }
   const leavesOut = (place: readonly string[]) => {
-    if (!options.includeHiddenFiles && place.at(-1)?.startsWith('.') === true) return true
+    if (!options.includeHiddenFiles && place.some(name => name.startsWith('.'))) return true
     const locals = placements.map(placement => localOf(place, placement))
     return locals.some(local => local !== undefined && rules.ignoresAnything(local))
   }
