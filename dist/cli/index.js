@@ -83313,24 +83313,43 @@ function plainLines(write) {
 
 
 const PREFIX = '.running-';
+const SIGN_OF_LIFE_MS = 30_000;
+/** Without a sign for so long a process is gone, whatever has its number now. */
+const GONE_AFTER_MS = 5 * 60_000;
 /**
- * Says that this process is at work in the directory, then looks who else is. Two that begin at the same moment see each
- * other, so never both believe that they are alone. Processes of other machines, which may see the same disk, are not
- * seen: whether they are gone their state says.
+ * Says that this process is at work in the directory, time and again, then looks who else is. Two that begin at the same
+ * moment see each other, so never both believe that they are alone. Processes of other machines, which may see the same
+ * disk, are not seen: whether they are gone their state says.
  */
 async function enter(directory, machine, pid = process.pid) {
     const prefix = `${PREFIX}${machine}-`;
-    const own = (0,external_node_path_.join)(directory, `${prefix}${pid}`);
+    const signOf = (process) => (0,external_node_path_.join)(directory, `${prefix}${process}`);
     await (0,external_node_fs_promises_namespaceObject.mkdir)(directory, { recursive: true });
-    await (0,external_node_fs_promises_namespaceObject.writeFile)(own, '');
+    await (0,external_node_fs_promises_namespaceObject.writeFile)(signOf(pid), '');
+    const repeating = setInterval(() => {
+        const now = new Date();
+        (0,external_node_fs_promises_namespaceObject.utimes)(signOf(pid), now, now).catch(() => undefined);
+    }, SIGN_OF_LIFE_MS).unref();
     const others = (await (0,external_node_fs_promises_namespaceObject.readdir)(directory))
         .filter(name => name.startsWith(prefix))
         .map(name => Number(name.slice(prefix.length)))
         .filter(other => other !== pid);
-    for (const gone of others.filter(other => !isAlive(other))) {
-        await (0,external_node_fs_promises_namespaceObject.rm)((0,external_node_path_.join)(directory, `${prefix}${gone}`), { force: true });
+    const atWork = [];
+    for (const other of others) {
+        if (isAlive(other) && (await isFresh(signOf(other))))
+            atWork.push(other);
+        else
+            await (0,external_node_fs_promises_namespaceObject.rm)(signOf(other), { force: true });
     }
-    return { other: others.find(isAlive), leave: () => (0,external_node_fs_promises_namespaceObject.rm)(own, { force: true }) };
+    const leave = () => {
+        clearInterval(repeating);
+        return (0,external_node_fs_promises_namespaceObject.rm)(signOf(pid), { force: true });
+    };
+    return { other: atWork[0], leave };
+}
+async function isFresh(path) {
+    const found = await (0,external_node_fs_promises_namespaceObject.stat)(path).catch(() => undefined);
+    return found !== undefined && Date.now() - found.mtimeMs < GONE_AFTER_MS;
 }
 function isAlive(pid) {
     try {

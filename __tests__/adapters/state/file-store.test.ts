@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { FileStore } from '../../../src/adapters/state/file-store.js'
@@ -64,6 +64,22 @@ describe('a file store', () => {
     expect([next.isAlone, next.isKept]).toEqual([true, true])
     await next.close()
     expect(await readdir(directory)).toEqual(['.upload.meta'])
+  })
+
+  test('is not left to a process that only has the number of one that was killed', async () => {
+    const other = await startProcess()
+    try {
+      const presence = await enter(directory, 'here', other.pid)
+      const longAgo = new Date(Date.now() - 10 * 60_000)
+      await utimes(join(directory, `.running-here-${other.pid}`), longAgo, longAgo)
+      const store = await open()
+      expect([store.isAlone, store.isKept]).toEqual([true, true])
+      await store.close()
+      await presence.leave()
+      expect(await readdir(directory)).toEqual([])
+    } finally {
+      await other.end()
+    }
   })
 
   test('does not ask for the processes of another machine', async () => {
