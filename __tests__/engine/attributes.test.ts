@@ -1,7 +1,8 @@
 import { describe, expect, test } from '@jest/globals'
 import { bytesOf } from '../support/memory-bytes.js'
-import { count, localOf, MemoryWorld, resultOf, warnings } from '../support/memory-world.js'
+import { count, decisionsOf, localOf, MemoryWorld, resultOf, warnings } from '../support/memory-world.js'
 
+const MIB = 1024 * 1024
 const MODIFIED = Date.UTC(2020, 1, 1) + 999
 const MODIFIED_SECONDS = Date.UTC(2020, 1, 1) / 1000
 
@@ -35,6 +36,30 @@ describe('the mode', () => {
     expect(world.server.files.get('site/app')?.mode).toBe(mode)
     expect(asked(world)).toBe(1)
   })
+})
+
+describe('a file that its owner may not write', () => {
+  test.each([10, 12 * MIB])('gets its mode last, of %i bytes, over several lanes', async size => {
+    const world = new MemoryWorld()
+    world.disk.put(localOf('app'), bytesOf(1, size), { mode: 0o444, mtimeMs: MODIFIED })
+    const outcome = await world.run({ connections: 3 })
+    expect(resultOf(outcome, 'app').status).toBe('uploaded')
+    expect(world.server.files.get('site/app')?.mode).toBe(0o444)
+    if (size > MIB) expect(world.server.requests('reopen').length).toBeGreaterThan(0)
+  })
+
+  test.each([undefined, 0o555])(
+    'is continued after a cut, in the run and in the next one (%s)',
+    async fileMode => {
+      const world = new MemoryWorld()
+      world.disk.put(localOf('app'), bytesOf(1, 12 * MIB), { mode: 0o444, mtimeMs: MODIFIED })
+      await world.interrupt(6.5 * MIB, { fileMode })
+      const outcome = await world.run({ fileMode, writer: { attempt: 2 } })
+      expect(decisionsOf(outcome)).toEqual(['continue'])
+      expect(resultOf(outcome, 'app').reusedBytes).toBeGreaterThan(0)
+      expect(world.server.files.get('site/app')?.mode).toBe(fileMode ?? 0o444)
+    }
+  )
 })
 
 test('no mode is asked for where the local system has none', async () => {

@@ -53,6 +53,25 @@ describe('a rebuilt file', () => {
     })
   })
 
+  test('costs the block that differs, when it takes the place of the first between two attempts, with the same time', async () => {
+    const world = new MemoryWorld()
+    world.put('app.zip', first)
+    const { mtimeMs } = world.disk.at(localOf('app.zip'))
+    world.server.faults.push({ on: 'write', afterBytes: 6.5 * MIB, then: 'cut-all' })
+    const { openSource } = world.disk
+    let opened = 0
+    const replaced: typeof openSource = file => {
+      if (++opened === 2)
+        world.put('app.zip', changed(first, { offset: 2 * MIB + 77, length: 5 }, 1), mtimeMs)
+      return openSource(file)
+    }
+    Object.assign(world.disk, { openSource: replaced })
+    const outcome = await world.run()
+    expect(decisionsOf(outcome)).toEqual(['start', 'continue'])
+    expect(resultOf(outcome, 'app.zip')).toMatchObject({ status: 'uploaded' })
+    expect(resultOf(outcome, 'app.zip').sentBytes).toBeGreaterThanOrEqual(SIZE + MIB)
+  })
+
   test('costs everything with another time (verify: timestamp)', async () => {
     const world = await interrupted('timestamp')
     world.put('app.zip', first, world.clock.now() + 60_000)

@@ -124,6 +124,18 @@ describe.each([10, 3 * MIB])('a rename whose answer was lost, of a file of %i by
     expect(sameBytes(world.remoteBytes('app.zip'), bytesOf(1, size))).toBe(false)
   })
 
+  test('is none where the old file only begins with the same bytes', async () => {
+    const world = await cut()
+    world.server.onRequest = ({ operation, path }) => {
+      if (operation !== 'replace') return
+      world.server.remove(path)
+      world.putOld('app.zip', Buffer.concat([bytesOf(1, size), Buffer.of(0)]))
+    }
+    world.watchesLedger = false
+    const outcome = await world.run(next)
+    expect(resultOf(outcome, 'app.zip').error?.code).toBe('not-found')
+  })
+
   test.each([true, false])('is told as what it was, and the file sent (can be read: %s)', async canBeRead => {
     const world = await cut()
     for (const part of world.server.partsOf('site/app.zip')) world.server.remove(part)

@@ -323,7 +323,7 @@ export class MemoryServer {
   create(path: string, mode: number | undefined): Inode {
     this.checkParent(path)
     if (this.directories.has(path)) throw refusal('server-failure', `open ${path}`)
-    const inode = this.files.get(path) ?? new Inode()
+    const inode = this.files.has(path) ? this.openForWriting(path) : new Inode()
     inode.truncate(0)
     inode.mode = mode ?? 0o644
     this.touch(inode)
@@ -333,11 +333,18 @@ export class MemoryServer {
   }
 
   reopen(path: string): Inode {
-    const inode = this.open(path)
+    const inode = this.openForWriting(path)
     const { reopen } = this.traits
     if (reopen === 'empties') inode.truncate(0)
     if (reopen === 'zeroes') inode.bytes.fill(0)
     if (reopen !== 'keeps') this.onChange(path, inode.bytes)
+    return inode
+  }
+
+  /** As for a user who is not root. */
+  private openForWriting(path: string): Inode {
+    const inode = this.open(path)
+    if ((inode.mode & 0o200) === 0) throw refusal('permission', `open ${path}`)
     return inode
   }
 

@@ -70940,9 +70940,9 @@ async function proveLocally({ progress, source, attempt }) {
     const { record } = progress;
     const { size, mtimeMs } = source;
     const tail = blockCount(size) > 1 ? await source.digest(tailOf(size)) : undefined;
-    if (record?.identity.size === source.size && progress.provenMtimeMs !== source.mtimeMs) {
+    if (record?.identity.size === source.size && progress.provenVersion !== source.version) {
         const isRebuilt = await keepMatchingBlocks(record.ledger, source, attempt.signal);
-        progress.provenMtimeMs = source.mtimeMs;
+        progress.provenVersion = source.version;
         // What was not acknowledged may have been sent all the same: the tail tells most builds apart.
         if (isRebuilt || record.identity.tail !== tail)
             progress.record = { ...record, rebuilt: true };
@@ -71013,7 +71013,7 @@ function abandon({ progress }) {
         progress.abandoned = [...abandoned, record.partId];
 }
 function begin(task, identity) {
-    task.progress.provenMtimeMs = identity.mtimeMs;
+    task.progress.provenVersion = task.source.version;
     abandon(task);
     const record = { partId: task.attempt.world.newId(), identity, ledger: new Ledger(identity.size) };
     return { ...task, record: remember(task, record) };
@@ -71966,6 +71966,15 @@ function rememberPublished(task, record, { size, mtime }) {
 ;// CONCATENATED MODULE: ./lib/engine/attributes.js
 
 const PERMISSIONS = 0o7777;
+const OWNER_READS_AND_WRITES = 0o600;
+/**
+ * Permission bits that a part file is made with: its owner has to open it again, for another lane, or to go on with it.
+ * What a target is not to have is taken away by `setAttributes`.
+ */
+function partMode({ source, attempt }) {
+    const mode = attempt.settings.fileMode ?? source.mode;
+    return mode === undefined ? undefined : mode | OWNER_READS_AND_WRITES;
+}
 /**
  * Gives the part file the mode and the mtime that its target is to have, where they differ. Best effort: a refusal is
  * one warning a run. Returns what the server then says of the part file.
@@ -72000,6 +72009,7 @@ function warnOnce({ traits, world }, { message }) {
 }
 
 ;// CONCATENATED MODULE: ./lib/engine/claim-part.js
+
 
 
 
@@ -72072,12 +72082,11 @@ function goOnWith(task, partId) {
 }
 /** Goes on with a copy of what is kept of the part file, which is removed. */
 async function copyPart(task) {
-    const { progress, source, record, lane, attempt } = task;
+    const { progress, record, lane, attempt } = task;
     const partId = attempt.world.newId();
     const pathOf = (id) => partPath(progress.file.remote, id);
-    const mode = attempt.settings.fileMode ?? source.mode;
     try {
-        await lane.remote.copy(pathOf(record.partId), pathOf(partId), record.ledger.acknowledgedRanges(), mode);
+        await lane.remote.copy(pathOf(record.partId), pathOf(partId), record.ledger.acknowledgedRanges(), partMode(task));
     }
     catch (error) {
         // A dead session may still make it.
@@ -72219,11 +72228,12 @@ class PartFile {
 
 
 
+
 /** Begins an empty part file. @throws UploadError `wrong-type` when the target is a directory. */
 async function createPart(task) {
-    const { progress, lane, source, record, attempt } = task;
+    const { progress, lane, record, attempt } = task;
     const { file } = progress;
-    const create = () => lane.remote.create(pathOf(task), attempt.settings.fileMode ?? source.mode);
+    const create = () => lane.remote.create(pathOf(task), partMode(task));
     const [created, looked] = await Promise.allSettled([
         attempt.directories.within(lane.remote, parentOf(file.remote), create),
         lane.remote.stat(file.remote).then(target => refuseDirectory(file, target))
@@ -72641,6 +72651,7 @@ async function sendMissing({ part, task }) {
 
 
 
+
 /**
  * Sends a file of at most one block: everything up to the close in one go, without waiting for an answer in between.
  * Servers that get this wrong are asked again one by one, for the rest of the run. Returns what the server says of
@@ -72671,7 +72682,7 @@ async function send(task, requests) {
     const path = partPath(progress.file.remote, record.partId);
     // Creating empties what an earlier try had written.
     record.ledger.forget(0);
-    const create = () => remote.create(path, attempt.settings.fileMode ?? source.mode);
+    const create = () => remote.create(path, partMode(task));
     const part = await attempt.directories.within(remote, parentOf(progress.file.remote), create);
     const acknowledged = await orClose(part, handOver(task, part));
     const sync = () => (mode === 'full' ? part.sync() : Promise.resolve());
@@ -72876,7 +72887,7 @@ async function wasPublished(task) {
             file.close().catch(() => undefined);
         });
         const stat = await looking;
-        if (!same || stat === undefined)
+        if (!same || stat?.size !== source.size)
             return false;
         // Another run may have put the same bytes in place: then the part file is still there.
         abandon(task);
@@ -80883,7 +80894,7 @@ function newProgress(file) {
         name: undefined,
         record: undefined,
         whole: undefined,
-        provenMtimeMs: undefined,
+        provenVersion: undefined,
         sentBytes: 0,
         reusedBytes: 0,
         digest: undefined,

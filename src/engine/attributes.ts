@@ -5,6 +5,16 @@ import type { RecordedTask } from './file-progress.js'
 import type { Remote } from './ports.js'
 
 const PERMISSIONS = 0o7777
+const OWNER_READS_AND_WRITES = 0o600
+
+/**
+ * Permission bits that a part file is made with: its owner has to open it again, for another lane, or to go on with it.
+ * What a target is not to have is taken away by `setAttributes`.
+ */
+export function partMode({ source, attempt }: Pick<RecordedTask, 'source' | 'attempt'>): number | undefined {
+  const mode = attempt.settings.fileMode ?? source.mode
+  return mode === undefined ? undefined : mode | OWNER_READS_AND_WRITES
+}
 
 /**
  * Gives the part file the mode and the mtime that its target is to have, where they differ. Best effort: a refusal is

@@ -1,6 +1,7 @@
 import { isRefusal, isTransient, UploadError } from '../core/errors.js'
 import { partPath } from '../core/identity.js'
 import type { UploadRecord } from '../core/resume.js'
+import { partMode } from './attributes.js'
 import { abandon, discard, remember } from './decide.js'
 import type { RecordedTask } from './file-progress.js'
 
@@ -71,12 +72,11 @@ function goOnWith(task: RecordedTask, partId: string): RecordedTask {
 
 /** Goes on with a copy of what is kept of the part file, which is removed. */
 async function copyPart(task: RecordedTask): Promise<RecordedTask> {
-  const { progress, source, record, lane, attempt } = task
+  const { progress, record, lane, attempt } = task
   const partId = attempt.world.newId()
   const pathOf = (id: string) => partPath(progress.file.remote, id)
-  const mode = attempt.settings.fileMode ?? source.mode
   try {
-    await lane.remote.copy(pathOf(record.partId), pathOf(partId), record.ledger.acknowledgedRanges(), mode)
+    await lane.remote.copy(pathOf(record.partId), pathOf(partId), record.ledger.acknowledgedRanges(), partMode(task))
   } catch (error) {
     // A dead session may still make it.
     progress.abandoned = [...progress.abandoned, partId]

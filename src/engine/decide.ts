@@ -31,9 +31,9 @@ export async function proveLocally({ progress, source, attempt }: Omit<FileTask,
   const { record } = progress
   const { size, mtimeMs } = source
   const tail = blockCount(size) > 1 ? await source.digest(tailOf(size)) : undefined
-  if (record?.identity.size === source.size && progress.provenMtimeMs !== source.mtimeMs) {
+  if (record?.identity.size === source.size && progress.provenVersion !== source.version) {
     const isRebuilt = await keepMatchingBlocks(record.ledger, source, attempt.signal)
-    progress.provenMtimeMs = source.mtimeMs
+    progress.provenVersion = source.version
     // What was not acknowledged may have been sent all the same: the tail tells most builds apart.
     if (isRebuilt || record.identity.tail !== tail) progress.record = { ...record, rebuilt: true }
   }
@@ -108,7 +108,7 @@ export function abandon({ progress }: Pick<FileTask, 'progress'>): void {
 }
 
 function begin(task: FileTask, identity: Identity): RecordedTask {
-  task.progress.provenMtimeMs = identity.mtimeMs
+  task.progress.provenVersion = task.source.version
   abandon(task)
   const record = { partId: task.attempt.world.newId(), identity, ledger: new Ledger(identity.size) }
   return { ...task, record: remember(task, record) }

@@ -23,8 +23,8 @@ export interface FileProgress {
   record: UploadRecord | undefined
   /** Set while its part file is whole and not published. */
   whole: WholePart | undefined
-  /** The mtime of the local file whose bytes every acknowledged block is known to have. */
-  provenMtimeMs: number | undefined
+  /** Of the local file whose bytes every acknowledged block is known to have. */
+  provenVersion: string | undefined
   /** Bytes that the server acknowledged in this run. */
   sentBytes: number
   /** Bytes of an earlier run that this one keeps. */
@@ -61,7 +61,7 @@ export function newProgress(file: PlannedFile): FileProgress {
     name: undefined,
     record: undefined,
     whole: undefined,
-    provenMtimeMs: undefined,
+    provenVersion: undefined,
     sentBytes: 0,
     reusedBytes: 0,
     digest: undefined,

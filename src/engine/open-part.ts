@@ -1,6 +1,7 @@
 import { isRefusal, UploadError } from '../core/errors.js'
 import { partPath } from '../core/identity.js'
 import { parentOf } from '../core/plan.js'
+import { partMode } from './attributes.js'
 import { giveNewId, isTakenAway, TAKEN_AWAY } from './claim-part.js'
 import { TooManyOpen } from './open-handles.js'
 import { discard, refuseDirectory, startOver } from './decide.js'
@@ -18,9 +19,9 @@ export interface OpenedPart {
 
 /** Begins an empty part file. @throws UploadError `wrong-type` when the target is a directory. */
 export async function createPart(task: RecordedTask): Promise<OpenedPart> {
-  const { progress, lane, source, record, attempt } = task
+  const { progress, lane, record, attempt } = task
   const { file } = progress
-  const create = () => lane.remote.create(pathOf(task), attempt.settings.fileMode ?? source.mode)
+  const create = () => lane.remote.create(pathOf(task), partMode(task))
   const [created, looked] = await Promise.allSettled([
     attempt.directories.within(lane.remote, parentOf(file.remote), create),
     lane.remote.stat(file.remote).then(target => refuseDirectory(file, target))

@@ -3,6 +3,7 @@ import { partPath } from '../core/identity.js'
 import { parentOf } from '../core/plan.js'
 import type { Digest } from '../core/ledger.js'
 import type { RemoteStat } from '../core/resume.js'
+import { partMode } from './attributes.js'
 import { drain } from './drain.js'
 import type { RecordedTask } from './file-progress.js'
 import type { RemoteFile } from './ports.js'
@@ -37,7 +38,7 @@ async function send(task: RecordedTask, requests: 'at-once' | 'one-by-one'): Pro
   const path = partPath(progress.file.remote, record.partId)
   // Creating empties what an earlier try had written.
   record.ledger.forget(0)
-  const create = () => remote.create(path, attempt.settings.fileMode ?? source.mode)
+  const create = () => remote.create(path, partMode(task))
   const part = await attempt.directories.within(remote, parentOf(progress.file.remote), create)
   const acknowledged = await orClose(part, handOver(task, part))
   const sync = () => (mode === 'full' ? part.sync() : Promise.resolve())

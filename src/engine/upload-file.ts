@@ -130,7 +130,7 @@ async function wasPublished(task: RecordedTask): Promise<boolean> {
       file.close().catch(() => undefined)
     })
     const stat = await looking
-    if (!same || stat === undefined) return false
+    if (!same || stat?.size !== source.size) return false
     // Another run may have put the same bytes in place: then the part file is still there.
     abandon(task)
     rememberPublished(task, task.record, stat)
