@@ -13,7 +13,8 @@ import { parentPort, workerData } from 'node:worker_threads';
  * @property {number} position  in the file, in bytes
  * @property {number} length  bytes
  * @property {number | undefined} at  where in the shared memory; undefined: the bytes are only hashed
- * @property {boolean} last  the answer has the digest of the stream
+ * @property {boolean} hashed
+ * @property {boolean} last  where it is hashed, the answer has the digest of the stream
  *
  * @typedef {object} ReadAnswer
  * @property {number} id
@@ -40,10 +41,12 @@ parentPort?.on('message', (/** @type {ReadRequest} */ request) => {
  * @param {ReadRequest} request
  * @returns {ReadAnswer}
  */
-function answer({ id, stream, fd, position, length, at, last }) {
+function answer({ id, stream, fd, position, length, at, hashed, last }) {
     try {
         const target = at === undefined ? scratch.of(length) : shared.subarray(at, at + length);
         const bytesRead = readFully(fd, target, position);
+        if (!hashed)
+            return { id, bytesRead };
         const hash = hashes.get(stream) ?? createHash('sha256');
         hash.update(target.subarray(0, bytesRead));
         if (!last)

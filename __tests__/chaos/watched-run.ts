@@ -22,7 +22,7 @@ export const keys = deriveStateKeys('a secret')
 const clock = hurriedClock(20)
 const LONGEST_RUN_MS = 40_000
 /** Threads that read for all rounds. */
-const readers = new ReaderPool()
+const readers = new ReaderPool({ hashesBlocks: true })
 
 export interface Run {
   readonly local: LocalFiles

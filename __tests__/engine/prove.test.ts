@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { blockCount, blockRange } from '../../src/core/blocks.js'
-import { Ledger } from '../../src/core/ledger.js'
+import { Ledger, NOT_HASHED } from '../../src/core/ledger.js'
 import { holdsKeptBlocks, keepMatchingBlocks, seamRanges } from '../../src/engine/prove.js'
 import { bytesOf, changed, digestOf, randomOf } from '../support/memory-bytes.js'
 import { MemoryClock } from '../support/memory-clock.js'
@@ -45,6 +45,14 @@ describe('keepMatchingBlocks', () => {
     disk.write('a', rebuilt)
     expect(await keepMatchingBlocks(ledger, source, signal)).toBe(true)
     expect(ledger.acknowledged()).toEqual([0, 3, 7])
+  })
+
+  test('forgets the blocks that nobody hashed', async () => {
+    const { source, ledger, acknowledge } = await open()
+    acknowledge(0, 2)
+    ledger.acknowledge(1, NOT_HASHED)
+    expect(await keepMatchingBlocks(ledger, source, signal)).toBe(true)
+    expect(ledger.acknowledged()).toEqual([0, 2])
   })
 
   test('tells when every block is still there', async () => {

@@ -47,7 +47,7 @@ export async function uploadOverWire({
 }: WireUpload): Promise<WireOutcome> {
   const files = await plan(directory, remote)
   const events: UploadEvent[] = []
-  const readers = new ReaderPool()
+  const readers = new ReaderPool({ hashesBlocks: true })
   const keys = deriveStateKeys('a secret')
   try {
     const { results } = await upload({

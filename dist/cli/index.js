@@ -70573,6 +70573,8 @@ function isoTime(milliseconds) {
 
 ;// CONCATENATED MODULE: ./lib/core/ledger.js
 
+/** Stands for the digest of bytes that were not hashed: no bytes have it, so nothing is ever proven by it. */
+const NOT_HASHED = '';
 /** As `sha256sum` writes it. */
 function inHexadecimal(digest) {
     return Buffer.from(digest, 'base64').toString('hex');
@@ -81412,11 +81414,15 @@ const SLOTS = 8;
 const MOST_WORKERS = 4;
 /** Worker threads that read and hash, and the memory that they share with this thread. */
 class ReaderPool {
+    hashesBlocks;
     memory = new SharedArrayBuffer(SLOTS * SLOT_LENGTH);
     free = Array.from({ length: SLOTS }, (_, index) => index * SLOT_LENGTH);
     waitingForSlot = [];
     readers = [];
     streams = 0;
+    constructor({ hashesBlocks }) {
+        this.hashesBlocks = hashesBlocks;
+    }
     /** Reads that follow each other and are hashed together, for sending: one worker is faster than any line. */
     openStream() {
         return this.streamOf(this.readers[0] ?? this.addReader());
@@ -81521,6 +81527,7 @@ class Reader {
 
 
 
+
 const HASHED_AT_ONCE = 4 * 1024 * 1024;
 /** Opens a file that worker threads read, piece by piece. @throws UploadError `source-unreadable`, `source-changed`. */
 async function openLongSource(file, readers) {
@@ -81549,10 +81556,14 @@ class LongSource extends OpenedFile {
         this.readers = readers;
     }
     stream(range) {
-        let settle;
+        let settle = () => undefined;
         const digest = new Promise(resolve => (settle = resolve));
         const { handle, readers } = this;
         const read = readers.openStream();
+        // Of a file of one block it is the digest of the file, which is told.
+        const hashed = readers.hashesBlocks || range.length === this.size;
+        if (!hashed)
+            settle(NOT_HASHED);
         const tooShort = () => this.tooShort();
         const unreadable = (reason) => this.unreadable(reason);
         const slices = async function* () {
@@ -81563,7 +81574,7 @@ class LongSource extends OpenedFile {
                     return undefined;
                 const at = await readers.takeSlot();
                 const { offset: position, length } = piece;
-                const answer = await read({ fd: handle.fd, position, length, at, last: piece === last });
+                const answer = await read({ fd: handle.fd, position, length, at, hashed, last: piece === last });
                 return { at, length, answer };
             };
             let following = load(pieces.shift());
@@ -81624,7 +81635,7 @@ class LongSource extends OpenedFile {
             if (piece === undefined || this.closed)
                 return undefined;
             const { offset: position, length } = piece;
-            return read({ fd: this.handle.fd, position, length, at: undefined, last: piece === last });
+            return read({ fd: this.handle.fd, position, length, at: undefined, hashed: true, last: piece === last });
         };
         let total = 0;
         let digest;
@@ -82194,7 +82205,7 @@ async function uploadFiles(plan, { settings, connect, state, temp, log, signal }
     const last = planChecksums(files, settings, temp);
     const all = last === undefined ? files : [...files, last.file];
     fitHeap(all);
-    const readers = new ReaderPool();
+    const readers = new ReaderPool({ hashesBlocks: state.store !== undefined });
     const historian = new Historian(() => clock.now());
     const world = {
         connect,

@@ -3,6 +3,9 @@ import { blockCount, blockRange, type ByteRange, runsOf } from './blocks.js'
 /** A SHA-256 in base64. */
 export type Digest = string
 
+/** Stands for the digest of bytes that were not hashed: no bytes have it, so nothing is ever proven by it. */
+export const NOT_HASHED: Digest = ''
+
 /** As `sha256sum` writes it. */
 export function inHexadecimal(digest: Digest): string {
   return Buffer.from(digest, 'base64').toString('hex')

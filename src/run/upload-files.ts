@@ -38,7 +38,7 @@ export async function uploadFiles(
   const last = planChecksums(files, settings, temp)
   const all = last === undefined ? files : [...files, last.file]
   fitHeap(all)
-  const readers = new ReaderPool()
+  const readers = new ReaderPool({ hashesBlocks: state.store !== undefined })
   const historian = new Historian(() => clock.now())
   const world: World = {
     connect,

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { openLocalSource } from '../../../src/adapters/local/local-source.js'
 import { ReaderPool } from '../../../src/adapters/local/reader-pool.js'
 import { writeLines } from '../../../src/adapters/local/write-lines.js'
+import { NOT_HASHED } from '../../../src/core/ledger.js'
 import type { Source } from '../../../src/engine/ports.js'
 
 const MIB = 1024 * 1024
@@ -15,7 +16,7 @@ let readers: ReaderPool
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'local-source-'))
-  readers = new ReaderPool()
+  readers = new ReaderPool({ hashesBlocks: true })
 })
 afterAll(async () => {
   await readers.close()
@@ -61,6 +62,33 @@ describe('the digest of a whole file', () => {
     )
     await source.close()
     expect(await digest).toBe('refused')
+  })
+})
+
+describe('where nobody asks for the digests of blocks', () => {
+  const sent = async (name: string, length: number) => {
+    const { size } = await stat(join(directory, name))
+    const unhashing = new ReaderPool({ hashesBlocks: false })
+    const source = await openLocalSource({ local: join(directory, name), remote: name, size }, unhashing)
+    const stream = source.stream({ offset: 0, length })
+    const slices = []
+    for await (const slice of stream.slices) slices.push(Buffer.from(slice))
+    const digests = [await stream.digest(), await source.wholeDigest()]
+    await source.close()
+    await unhashing.close()
+    return { bytes: Buffer.concat(slices), digests }
+  }
+
+  test('one is not hashed, and the bytes and the digest of the file are the same', async () => {
+    const whole = await put('long', randomBytes(3 * MIB))
+    const { bytes, digests } = await sent('long', MIB)
+    expect(bytes.equals((await readFile(join(directory, 'long'))).subarray(0, MIB))).toBe(true)
+    expect(digests).toEqual([NOT_HASHED, whole])
+  })
+
+  test('the only one of a file is hashed all the same: it is told', async () => {
+    const whole = await put('one block', randomBytes(MIB))
+    expect((await sent('one block', MIB)).digests).toEqual([whole, whole])
   })
 })
 

@@ -38,7 +38,7 @@ describe('a file that is not what it was when it was found', () => {
   let readers: ReaderPool
 
   beforeEach(() => {
-    readers = new ReaderPool()
+    readers = new ReaderPool({ hashesBlocks: true })
   })
   afterEach(() => readers.close())
 

@@ -1,7 +1,7 @@
 import { open, type FileHandle } from 'node:fs/promises'
 import type { BigIntStats } from 'node:fs'
 import { splitRange, type ByteRange } from '../../core/blocks.js'
-import type { Digest } from '../../core/ledger.js'
+import { type Digest, NOT_HASHED } from '../../core/ledger.js'
 import type { PlannedFile } from '../../core/plan.js'
 import type { Source, SourceStream } from '../../engine/ports.js'
 import { OPEN_FLAGS, OpenedFile, openError } from './opened-file.js'
@@ -38,10 +38,13 @@ class LongSource extends OpenedFile implements Source {
   }
 
   stream(range: ByteRange): SourceStream {
-    let settle: (digest: Digest) => void
+    let settle: (digest: Digest) => void = () => undefined
     const digest = new Promise<Digest>(resolve => (settle = resolve))
     const { handle, readers } = this
     const read = readers.openStream()
+    // Of a file of one block it is the digest of the file, which is told.
+    const hashed = readers.hashesBlocks || range.length === this.size
+    if (!hashed) settle(NOT_HASHED)
     const tooShort = () => this.tooShort()
     const unreadable = (reason: string) => this.unreadable(reason)
 
@@ -52,7 +55,7 @@ class LongSource extends OpenedFile implements Source {
         if (piece === undefined) return undefined
         const at = await readers.takeSlot()
         const { offset: position, length } = piece
-        const answer = await read({ fd: handle.fd, position, length, at, last: piece === last })
+        const answer = await read({ fd: handle.fd, position, length, at, hashed, last: piece === last })
         return { at, length, answer }
       }
       let following = load(pieces.shift())
@@ -109,7 +112,7 @@ class LongSource extends OpenedFile implements Source {
     const load = async (piece: ByteRange | undefined) => {
       if (piece === undefined || this.closed) return undefined
       const { offset: position, length } = piece
-      return read({ fd: this.handle.fd, position, length, at: undefined, last: piece === last })
+      return read({ fd: this.handle.fd, position, length, at: undefined, hashed: true, last: piece === last })
     }
     let total = 0
     let digest: Digest | undefined

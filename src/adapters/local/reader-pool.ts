@@ -16,13 +16,23 @@ interface Waiting {
   readonly reject: (error: Error) => void
 }
 
+export interface ReaderPoolSettings {
+  /** Whether anybody will ask for the digests of blocks that are sent: with no state to keep, hashing them is in vain. */
+  readonly hashesBlocks: boolean
+}
+
 /** Worker threads that read and hash, and the memory that they share with this thread. */
 export class ReaderPool {
+  readonly hashesBlocks: boolean
   private readonly memory = new SharedArrayBuffer(SLOTS * SLOT_LENGTH)
   private readonly free = Array.from({ length: SLOTS }, (_, index) => index * SLOT_LENGTH)
   private readonly waitingForSlot: ((at: number) => void)[] = []
   private readonly readers: Reader[] = []
   private streams = 0
+
+  constructor({ hashesBlocks }: ReaderPoolSettings) {
+    this.hashesBlocks = hashesBlocks
+  }
 
   /** Reads that follow each other and are hashed together, for sending: one worker is faster than any line. */
   openStream(): ReadPiece {
