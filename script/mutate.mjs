@@ -16,6 +16,7 @@ const JUDGES = {
   'engine/open-handles': ['engine/open-handles', 'engine/counted-remote'],
   'engine/publish-whole': ['engine/publish-together', 'engine/decide'],
   'engine/run-log': ['engine/earlier-runs'],
+  'engine/run': ['engine/upload', 'engine/earlier-runs', 'engine/last-file'],
   'engine/upload': ['engine/upload', 'engine/earlier-runs', 'engine/last-file'],
   'engine/upload-file': ['engine/upload-file', 'engine/decide']
 }

@@ -156,6 +156,26 @@ test('more handles than were thought the most show that they were not', () => {
   expect(all.mostFiles).toBe(1)
 })
 
+test.each([Infinity, 5])('fewer handles than the most, %d, do not change it', most => {
+  const all = new OpenHandles()
+  all.most = most
+  all.noteOpened()
+  expect(all.most).toBe(most)
+})
+
+test('all openings are answered when the last is, a refusal included', async () => {
+  const all = new OpenHandles()
+  let answer: () => void = () => undefined
+  all.asked.add(new Promise<void>(resolve => (answer = resolve)))
+  all.asked.add(Promise.reject(refused))
+  let areAnswered = false
+  const answered = all.answered().then(() => (areAnswered = true))
+  await new Promise(resolve => setImmediate(resolve))
+  expect(areAnswered).toBe(false)
+  answer()
+  await answered
+})
+
 test('others that are open, or were since a mark, are counted', () => {
   const all = new OpenHandles()
   all.noteOpened()

@@ -71299,8 +71299,7 @@ class HandleCount {
         this.open++;
         this.granted++;
         // Whatever was refused before, that was not the reason.
-        if (this.open > this.most)
-            this.most = this.open;
+        this.most = Math.max(this.most, this.open);
     }
 }
 /** The open handles of all sessions. */

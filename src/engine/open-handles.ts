@@ -45,7 +45,7 @@ export class HandleCount {
     this.open++
     this.granted++
     // Whatever was refused before, that was not the reason.
-    if (this.open > this.most) this.most = this.open
+    this.most = Math.max(this.most, this.open)
   }
 }
 
