@@ -113,6 +113,79 @@ describe('a session whose handles are counted', () => {
     expect(error instanceof TooManyOpen).toBe(given.isTooMany)
   })
 
+  describe('that refuses to open a file without a reason', () => {
+    let other: CountedRemote
+    let otherSession: NotedSession
+
+    beforeEach(() => {
+      otherSession = new NotedSession()
+      other = new CountedRemote(otherSession.open(), all)
+    })
+
+    const refusalOf = async (name: Request): Promise<unknown> => {
+      session.answer = () => Promise.reject(refused)
+      return ask(name).catch((error: unknown) => error)
+    }
+    const openElsewhere = async () => {
+      otherSession.answer = () => Promise.resolve({ close: () => Promise.resolve() })
+      await other.create('b', undefined)
+    }
+
+    test('has another one where nothing is open', async () => {
+      const file = await open()
+      await file.close()
+      expect(await refusalOf('create')).toBe(refused)
+      expect([remote.handles.most, all.most]).toEqual([Infinity, Infinity])
+    })
+
+    test('has another one where it never opened any in this way', async () => {
+      await open()
+      expect(all.opened).toEqual(new Set(['create']))
+      expect(await refusalOf('reopen')).toBe(refused)
+      expect(await refusalOf('openForReading')).toBe(refused)
+    })
+
+    test('takes so many for this session, where others of it are open', async () => {
+      await open()
+      await open()
+      await openElsewhere()
+      expect(await refusalOf('create')).toMatchObject({ refusal: refused, open: 2 })
+      expect([remote.handles.most, other.handles.most, all.most]).toEqual([2, Infinity, Infinity])
+    })
+
+    test('takes so many for all sessions, where others are open over these only', async () => {
+      await openElsewhere()
+      await openElsewhere()
+      expect(await refusalOf('create')).toMatchObject({ refusal: refused, open: 2 })
+      expect([remote.handles.most, all.most]).toEqual([Infinity, 2])
+    })
+
+    test.each(['session', 'server'] as const)(
+      'is full, whatever is opened, where the %s is known to be',
+      async what => {
+        await open()
+        await open()
+        const known = what === 'session' ? remote.handles : all
+        known.most = 3
+        expect(await refusalOf('reopen')).toBe(refused)
+        known.most = 2
+        expect(await refusalOf('reopen')).toBeInstanceOf(TooManyOpen)
+      }
+    )
+  })
+
+  test('knows in which ways files were opened', async () => {
+    for (const name of ['create', 'reopen', 'openForReading'] as const) await ask(name)
+    expect(all.opened).toEqual(new Set(['create', 'reopen', 'read']))
+  })
+
+  test('syncs a file that it opened', async () => {
+    let synced = 0
+    session.answer = () => Promise.resolve({ sync: () => Promise.resolve(synced++) })
+    await ((await ask('create')) as RemoteFile).sync()
+    expect(synced).toBe(1)
+  })
+
   test('asks for a listing again while something is open that may be closed, six times at most', async () => {
     await open()
     session.calls.length = 0
