@@ -81,6 +81,17 @@ describe('acknowledging', () => {
     expect(ledger.acknowledgedBytes()).toBe(0)
   })
 
+  test('tells what was acknowledged in ranges of bytes, with neighbours as one', () => {
+    const ledger = new Ledger(5 * MIB + 7)
+    expect(ledger.acknowledgedRanges()).toEqual([])
+    for (const index of [5, 0, 4, 2]) ledger.acknowledge(index, 'digest')
+    expect(ledger.acknowledgedRanges()).toEqual([
+      { offset: 0, length: MIB },
+      { offset: 2 * MIB, length: MIB },
+      { offset: 4 * MIB, length: MIB + 7 }
+    ])
+  })
+
   test('refuses any block of an empty file', () => {
     expect(() => new Ledger(0).acknowledge(0, 'digest')).toThrow(RangeError)
   })

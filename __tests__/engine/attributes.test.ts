@@ -67,6 +67,8 @@ test('no mode is asked for where the local system has none', async () => {
   world.disk.at(localOf('app')).mode = undefined
   await world.run()
   expect(asked(world)).toBe(0)
+  // The server's own default.
+  expect(world.server.files.get('site/app')?.mode).toBe(0o644)
 })
 
 describe('the time', () => {
