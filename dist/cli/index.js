@@ -60724,7 +60724,6 @@ function isSftp(channel) {
 
 
 
-
 /** Keepalives that may stay without an answer. */
 const KEEPALIVES_UNANSWERED = 3;
 /** Longer first lines of a service that is not SSH are cut. */
@@ -60734,7 +60733,8 @@ const FOREIGN_LINE = 80;
  *
  * @throws UploadError `unknown-host`, `unreachable`, `host-key`, `login`, `protocol`, `connection-lost`.
  */
-async function logIn(client, stream, hop, progress, settings, { onReached, onLoggedIn, mayLogIn }) {
+async function logIn({ client, stream, hop, progress, settings, turn }) {
+    const { onReached, onLoggedIn, mayLogIn } = turn;
     const { username, key, agent, password, hostKeys } = hop;
     const { legacyAlgorithms, keepaliveIntervalMs, dialogueOf } = settings;
     const login = new Authentication(hop, mayLogIn);
@@ -61804,7 +61804,7 @@ async function openSftp(opening, turn) {
     clients.push(client);
     // At the jump host it has been its turn.
     const turnHere = jump === undefined ? turn : { onLoggedIn: turn.onLoggedIn };
-    await logIn(client, stream, settings, progress, settings, turnHere);
+    await logIn({ client, stream, hop: settings, progress, settings, turn: turnHere });
     refuseTinyPackets(client);
     progress.stage = 'opening';
     const sftp = await startSftp(client, progress.place);
@@ -61817,17 +61817,17 @@ async function openSftp(opening, turn) {
 async function openJump(opening, jump, { onReached, mayLogIn }) {
     const { settings, progress, clients } = opening;
     const { place } = progress;
-    const socket = openTcp(opening, jump.host, jump.port);
+    const stream = openTcp(opening, jump.host, jump.port);
     const client = new lib.Client();
     clients.push(client);
     // The keepalives of the connection inside keep this one alive.
     const jumpSettings = { ...settings, keepaliveIntervalMs: 0 };
-    await logIn(client, socket, jump, progress, jumpSettings, { onReached, mayLogIn });
+    await logIn({ client, stream, hop: jump, progress, settings: jumpSettings, turn: { onReached, mayLogIn } });
     const askedMs = performance.now();
     const channel = await forward(client, place, settings);
     opening.roundTripMs = performance.now() - askedMs;
     progress.stage = 'reaching';
-    return new JumpStream(channel, client, socket, `jump host ${jump.host} port ${jump.port}`);
+    return new JumpStream(channel, client, stream, `jump host ${jump.host} port ${jump.port}`);
 }
 function openTcp(opening, host, port) {
     const socket = openSocket(host, port);

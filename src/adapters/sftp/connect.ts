@@ -88,7 +88,7 @@ async function openSftp(opening: Opening, turn: LoginTurn): Promise<{ client: Cl
   clients.push(client)
   // At the jump host it has been its turn.
   const turnHere = jump === undefined ? turn : { onLoggedIn: turn.onLoggedIn }
-  await logIn(client, stream, settings, progress, settings, turnHere)
+  await logIn({ client, stream, hop: settings, progress, settings, turn: turnHere })
   refuseTinyPackets(client)
   progress.stage = 'opening'
   const sftp = await startSftp(client, progress.place)
@@ -101,17 +101,17 @@ async function openSftp(opening: Opening, turn: LoginTurn): Promise<{ client: Cl
 async function openJump(opening: Opening, jump: Hop, { onReached, mayLogIn }: LoginTurn): Promise<Duplex> {
   const { settings, progress, clients } = opening
   const { place } = progress
-  const socket = openTcp(opening, jump.host, jump.port)
+  const stream = openTcp(opening, jump.host, jump.port)
   const client = new Client()
   clients.push(client)
   // The keepalives of the connection inside keep this one alive.
   const jumpSettings = { ...settings, keepaliveIntervalMs: 0 }
-  await logIn(client, socket, jump, progress, jumpSettings, { onReached, mayLogIn })
+  await logIn({ client, stream, hop: jump, progress, settings: jumpSettings, turn: { onReached, mayLogIn } })
   const askedMs = performance.now()
   const channel = await forward(client, place, settings)
   opening.roundTripMs = performance.now() - askedMs
   progress.stage = 'reaching'
-  return new JumpStream(channel, client, socket, `jump host ${jump.host} port ${jump.port}`)
+  return new JumpStream(channel, client, stream, `jump host ${jump.host} port ${jump.port}`)
 }
 
 function openTcp(opening: Opening, host: string, port: number): Socket {

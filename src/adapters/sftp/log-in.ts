@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream'
-import { Client } from 'ssh2'
+import type { Client } from 'ssh2'
 import { UploadError } from '../../core/errors.js'
 import type { LoginTurn } from '../../engine/ports.js'
 import { offeredAlgorithms } from './algorithms.js'
@@ -19,6 +19,16 @@ export interface LoginSettings {
   readonly dialogueOf: ((connection: string) => (line: string) => void) | undefined
 }
 
+/** One login: over which stream, to whom, and who is told how far it has come. */
+export interface LoginAttempt {
+  readonly client: Client
+  readonly stream: Duplex
+  readonly hop: Hop
+  readonly progress: Progress
+  readonly settings: LoginSettings
+  readonly turn: LoginTurn
+}
+
 /** Keepalives that may stay without an answer. */
 const KEEPALIVES_UNANSWERED = 3
 
@@ -30,14 +40,8 @@ const FOREIGN_LINE = 80
  *
  * @throws UploadError `unknown-host`, `unreachable`, `host-key`, `login`, `protocol`, `connection-lost`.
  */
-export async function logIn(
-  client: Client,
-  stream: Duplex,
-  hop: Hop,
-  progress: Progress,
-  settings: LoginSettings,
-  { onReached, onLoggedIn, mayLogIn }: LoginTurn
-): Promise<void> {
+export async function logIn({ client, stream, hop, progress, settings, turn }: LoginAttempt): Promise<void> {
+  const { onReached, onLoggedIn, mayLogIn } = turn
   const { username, key, agent, password, hostKeys } = hop
   const { legacyAlgorithms, keepaliveIntervalMs, dialogueOf } = settings
   const login = new Authentication(hop, mayLogIn)
