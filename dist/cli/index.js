@@ -59667,7 +59667,7 @@ exports.suggestSimilar = suggestSimilar;
 __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
 /* harmony import */ var _small_heap_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(139);
 /* harmony import */ var _esm_dirname_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9853);
-/* harmony import */ var _cli_main_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6892);
+/* harmony import */ var _cli_main_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(5014);
 
 
 
@@ -59678,7 +59678,7 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 6892:
+/***/ 5014:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -60717,7 +60717,30 @@ function isSftp(channel) {
     return typeof channel === 'object' && channel !== null && '_extensions' in channel;
 }
 
+;// CONCATENATED MODULE: ./lib/adapters/sftp/signs-of-life.js
+/**
+ * Takes every packet that comes for a sign of life, to be called after the login. ssh2 takes only answers to its own
+ * keepalives for one, and those wait behind all that is in flight: a slow line would count as dark. Does nothing without
+ * keepalives, and where ssh2 looks different.
+ */
+function heedSignsOfLife(client, keepaliveIntervalMs) {
+    const internals = client;
+    const { _protocol: protocol } = internals;
+    if (keepaliveIntervalMs === 0 || protocol?._onPacket === undefined)
+        return;
+    let heededMs = performance.now();
+    protocol._onPacket = () => {
+        const nowMs = performance.now();
+        // A timer for each packet would cost more than it tells.
+        if (nowMs - heededMs < keepaliveIntervalMs / 2)
+            return;
+        heededMs = nowMs;
+        internals._resetKA?.();
+    };
+}
+
 ;// CONCATENATED MODULE: ./lib/adapters/sftp/log-in.js
+
 
 
 
@@ -60756,6 +60779,7 @@ async function logIn({ client, stream, hop, progress, settings, turn }) {
     }
     client.on('connect', () => (progress.stage = 'greeting'));
     client.once('connect', () => onReached?.());
+    client.once('ready', () => heedSignsOfLife(client, keepaliveIntervalMs));
     client.once('ready', () => onLoggedIn?.());
     client.on('handshake', () => useKeyObjects(client));
     client.once('handshake', () => (progress.stage = 'logging-in'));

@@ -4,11 +4,11 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { createConnection, createServer, type AddressInfo, type Server } from 'node:net'
 import { networkInterfaces, tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { connect } from '../../../src/adapters/sftp/connect.js'
+import { connect, type ServerSettings } from '../../../src/adapters/sftp/connect.js'
 import { dialogues } from '../../../src/adapters/sftp/dialogue.js'
 import { createHostKeyPolicy } from '../../../src/adapters/sftp/host-keys.js'
 import { UploadError } from '../../../src/core/errors.js'
-import { startLink } from '../../support/link.mjs'
+import { startLink, type Link } from '../../support/link.mjs'
 import { settingsFor } from '../../support/sftp-settings.js'
 import { generateKeyPair, startSftpServer, type SftpServer } from '../../support/sftp-server.mjs'
 
@@ -21,15 +21,27 @@ const testIPv6 = hasIPv6 ? test : test.skip
 describe('connect', () => {
   let root: string
   let server: SftpServer
+  let link: Link | undefined
 
   beforeEach(async () => {
     root = await mkdtemp(join(tmpdir(), 'connect-'))
     server = await startSftpServer({ root })
   })
   afterEach(async () => {
+    await link?.close()
+    link = undefined
     await server.close()
     await rm(root, { recursive: true })
   })
+
+  function settingsThrough({ port }: Link, changes: Partial<ServerSettings> = {}): ServerSettings {
+    const knownHosts = server.formatKnownHosts(port)
+    const hostKeys = createHostKeyPolicy(
+      { check: 'strict', knownHosts, fingerprints: [] },
+      { host: '127.0.0.1', port }
+    )
+    return settingsFor(server, { port, hostKeys, ...changes })
+  }
 
   test('tries no login on a host whose key is not pinned', async () => {
     const [type, base64] = generateKeyPair().public.split(' ')
@@ -139,14 +151,9 @@ describe('connect', () => {
   })
 
   test('knows how long the server takes to answer, before the first answer and after it', async () => {
-    const link = await startLink({ port: server.port })
+    link = await startLink({ port: server.port })
     link.delayMs = 40
-    const knownHosts = server.formatKnownHosts(link.port)
-    const hostKeys = createHostKeyPolicy(
-      { check: 'strict', knownHosts, fingerprints: [] },
-      { host: '127.0.0.1', port: link.port }
-    )
-    const remote = await connect(settingsFor(server, { port: link.port, hostKeys }), never)
+    const remote = await connect(settingsThrough(link), never)
     // The link takes the connection itself, at once.
     expect(remote.roundTripMs).toBeGreaterThan(0)
     expect(remote.roundTripMs).toBeLessThan(80)
@@ -157,23 +164,29 @@ describe('connect', () => {
     await remote.stat('.')
     expect(remote.roundTripMs).toBe(answeredMs)
     remote.close()
-    await link.close()
   })
 
   test('notices a dark network by its keepalives', async () => {
-    const link = await startLink({ port: server.port })
-    const knownHosts = server.formatKnownHosts(link.port)
-    const hostKeys = createHostKeyPolicy(
-      { check: 'strict', knownHosts, fingerprints: [] },
-      { host: '127.0.0.1', port: link.port }
-    )
-    const remote = await connect(
-      settingsFor(server, { port: link.port, hostKeys, keepaliveIntervalMs: 50 }),
-      never
-    )
+    link = await startLink({ port: server.port })
+    const remote = await connect(settingsThrough(link, { keepaliveIntervalMs: 50 }), never)
     link.pause()
     expect(await remote.ended).toMatchObject({ code: 'connection-lost' })
-    await link.close()
+  })
+
+  test('takes no slow line for a dark one, though its keepalives wait behind writes', async () => {
+    link = await startLink({ port: server.port })
+    const keepaliveIntervalMs = 100
+    const remote = await connect(settingsThrough(link, { keepaliveIntervalMs }), never)
+    const file = await remote.create('file', undefined)
+    const [writes, length] = [200, 2048]
+    link.bytesPerSecond = 400 * 1024
+    const begunMs = performance.now()
+    await Promise.all(
+      Array.from({ length: writes }, (_, index) => file.write(Buffer.alloc(length, index), index * length))
+    )
+    expect(performance.now() - begunMs).toBeGreaterThan(6 * keepaliveIntervalMs)
+    expect(server.stats.bytesWritten).toBe(writes * length)
+    remote.close()
   })
 
   test('sends chunks of a length that is legal everywhere to a server that tells no limits', async () => {

@@ -9,6 +9,7 @@ import { useKeyObjects } from './gcm-keys.js'
 import type { Hop, Progress } from './hop.js'
 import type { SshError } from './reason.js'
 import { saveRoundTrips } from './save-round-trips.js'
+import { heedSignsOfLife } from './signs-of-life.js'
 
 export interface LoginSettings {
   /** Whether what only old servers need is offered, too. */
@@ -69,6 +70,7 @@ export async function logIn({ client, stream, hop, progress, settings, turn }: L
   }
   client.on('connect', () => (progress.stage = 'greeting'))
   client.once('connect', () => onReached?.())
+  client.once('ready', () => heedSignsOfLife(client, keepaliveIntervalMs))
   client.once('ready', () => onLoggedIn?.())
   client.on('handshake', () => useKeyObjects(client))
   client.once('handshake', () => (progress.stage = 'logging-in'))
