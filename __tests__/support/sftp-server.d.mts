@@ -8,6 +8,8 @@ export interface SftpUser {
   readonly publicKeys?: readonly string[]
   /** The answers expected, one prompt each. */
   readonly keyboardInteractive?: readonly string[]
+  /** All these methods are asked for, in this order, as OpenSSH's AuthenticationMethods does; any one by default. */
+  readonly inOrder?: readonly string[]
 }
 
 /** What can be refused. `reopen` is an open for writing without CREAT, `open` any open; `setstat` is fsetstat too. */

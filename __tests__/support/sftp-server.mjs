@@ -7,6 +7,7 @@ import { ConnectionCut, SftpFiles } from './sftp-files.mjs'
 import { formatVersion, readRequests } from './sftp-wire.mjs'
 
 const { Server, utils } = ssh2
+const methods = ['publickey', 'password', 'keyboard-interactive']
 const maxHeldAnswers = 8
 const holdMs = 5
 
@@ -128,11 +129,20 @@ function toOpenSsh(key) {
 
 function serveClient(server, users, client, connection) {
   let channels = 0
+  const proofs = []
   client.on('error', () => {}) // A client that goes away is the purpose of most tests.
   client.on('authentication', context => {
-    checkLogin(users, context, accepted => {
-      server.logins.push({ method: context.method, username: context.username, accepted })
-    })
+    const { method, username } = context
+    const inOrder = users.find(user => user.username === username)?.inOrder
+    const decide = accepted => {
+      server.logins.push({ method, username, accepted })
+      if (accepted) proofs.push(method)
+      const [wanted] = inOrder?.slice(proofs.length) ?? []
+      if (accepted && wanted === undefined) context.accept()
+      else context.reject(wanted === undefined ? methods : [wanted], accepted)
+    }
+    if (inOrder === undefined || inOrder[proofs.length] === method) checkLogin(users, context, decide)
+    else decide(false)
   })
   // ssh2 has no way to ask for other sizes.
   const { _protocol: protocol } = client
@@ -160,12 +170,7 @@ function serveClient(server, users, client, connection) {
   })
 }
 
-function checkLogin(users, context, record) {
-  const decide = accepted => {
-    record(accepted)
-    if (accepted) context.accept()
-    else context.reject(['publickey', 'password', 'keyboard-interactive'])
-  }
+function checkLogin(users, context, decide) {
   const user = users.find(({ username }) => username === context.username)
   switch (context.method) {
     case 'password':

@@ -60097,24 +60097,32 @@ function breaksRules(error) {
 /** Why the login was refused, and what may open the door: it depends on what was tried and on what the server takes. */
 function whyRefused(place, login) {
     const { username, prefix } = place;
-    const { offered, isPartial } = login;
-    const tried = [...login.tried].join(' and with ') || 'what is given';
+    const { offered, accepted, tried } = login;
     const takes = offered === undefined ? '' : `; it takes ${offered.join(', ') || 'nothing'}`;
-    if (isPartial) {
+    if (accepted.size === 0) {
+        const means = listed(tried) || 'what is given';
+        return ['login', `the server refuses ${username} with ${means}${takes}`, ...loginHelp(place, login)];
+    }
+    const refused = [...tried].filter(means => !accepted.has(means));
+    if (refused.length > 0) {
         return [
             'login',
-            `the server accepts ${username} with ${tried}, and wants another proof besides${takes}`,
-            'Its AuthenticationMethods asks for two.',
-            `Give both the inputs ${prefix}key and ${prefix}password, or use an account that one is enough for.`
+            `the server accepts ${username} with ${listed(accepted)}, and refuses ${listed(refused)}${takes}`,
+            ...loginHelp(place, login)
         ];
     }
-    return ['login', `the server refuses ${username} with ${tried}${takes}`, ...loginHelp(place, login)];
+    return [
+        'login',
+        `the server accepts ${username} with ${listed(accepted)}, and wants another proof besides${takes}`,
+        'Its AuthenticationMethods asks for two.',
+        `Give both the inputs ${prefix}key and ${prefix}password, or use an account that one is enough for.`
+    ];
 }
 /** The server counts tries, and has had enough of them. */
 function tooManyTries(login) {
     return [
         'login',
-        `the server ended the login after too many tries, with ${[...login.tried].join(' and with ')}`,
+        `the server ended the login after too many tries, with ${listed(login.tried)}`,
         'Each key of an agent counts as one, and six are the usual limit (MaxAuthTries).',
         'Leave only the right key in the agent, or give it as the input key.'
     ];
@@ -60127,6 +60135,9 @@ function whyUnsigned(error) {
         'It holds the key, and did not answer when it was asked to use it: it ended, or wants somebody to confirm.',
         'Start it in an earlier step of the same job, or give the private key as the input key.'
     ];
+}
+function listed(means) {
+    return [...means].join(' and with ');
 }
 function loginHelp({ username, prefix }, { tried, offered }) {
     const takes = (...names) => offered === undefined || names.some(name => offered.includes(name));
@@ -60541,13 +60552,16 @@ function offeredAlgorithms(pinned, legacy) {
 /** One login: tries the methods that can work, best first, and remembers what the server says to them. */
 class Authentication {
     mayLogIn;
-    /** What has been tried, in words. */
+    /** What the server accepted, while it wanted another method besides; in words. */
+    accepted = new Set();
+    /** What has been tried since, in words. */
     tried = new Set();
     /** The methods that the server takes, by its last refusal that names them. */
     offered;
-    /** The server accepted one method, and wants another one besides. */
-    isPartial = false;
     left;
+    last;
+    /** Refused by a server that did not take them, or not yet. */
+    early = [];
     /** No method is tried before `mayLogIn`. */
     constructor(means, mayLogIn) {
         this.mayLogIn = mayLogIn;
@@ -60555,12 +60569,11 @@ class Authentication {
     }
     /** For ssh2's `authHandler`. A method that the server does not take costs a round trip and counts as a failure. */
     next = (offered, isPartial, proceed) => {
-        if (offered !== null) {
-            this.offered = offered;
-            this.isPartial ||= isPartial === true;
-        }
+        // Of the answers to an agent's keys ssh2 tells none: it hands on the list of before, the very same one.
+        this.note(offered === this.offered ? null : offered, isPartial);
         const at = this.left.findIndex(({ protocolName }) => this.offered?.includes(protocolName) ?? true);
         const [method] = at < 0 ? [] : this.left.splice(at, 1);
+        this.last = method;
         if (method !== undefined)
             this.tried.add(method.means);
         // `false` ends the login; the types do not know it.
@@ -60570,6 +60583,21 @@ class Authentication {
         else
             void this.mayLogIn.then(() => proceed(answer));
     };
+    note(answer, isPartial) {
+        const { last } = this;
+        this.offered = answer ?? this.offered;
+        if (last === undefined)
+            return;
+        if (answer !== null && isPartial === true) {
+            this.accepted.add(last.means);
+            // As OpenSSH's client does: what was refused until now may be taken after that (RFC 4252, section 5.1).
+            this.tried.clear();
+            this.left.unshift(...this.early.splice(0));
+        }
+        else if (answer?.includes(last.protocolName) !== true) {
+            this.early.push(last);
+        }
+    }
 }
 function methodsOf({ key, agent, password }) {
     const methods = [];

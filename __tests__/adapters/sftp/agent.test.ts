@@ -37,6 +37,18 @@ describeWithAgent('an SSH agent', () => {
     await server.close()
   })
 
+  test('logs in after the password, where the server wants both in that order', async () => {
+    const { publicKey } = await agent.holdOnly('ed25519')
+    const user = { username: 'deploy', password: 'secret', inOrder: ['password', 'publickey'] }
+    const server = await startSftpServer({
+      root: directory,
+      users: [{ ...user, publicKeys: [publicKey] }]
+    })
+    const remote = await connect(settingsFor(server, { agent: await openAgent(agent.socket) }), never)
+    remote.close()
+    await server.close()
+  })
+
   test('that is refused is named with its keys', async () => {
     const { fingerprint } = await agent.holdOnly('ed25519')
     const server: SftpServer = await startSftpServer({ root: directory })

@@ -7,7 +7,9 @@ import { join } from 'node:path'
 import { connect, type ServerSettings } from '../../../src/adapters/sftp/connect.js'
 import { dialogues } from '../../../src/adapters/sftp/dialogue.js'
 import { createHostKeyPolicy } from '../../../src/adapters/sftp/host-keys.js'
+import { readPrivateKey } from '../../../src/adapters/sftp/private-key.js'
 import { UploadError } from '../../../src/core/errors.js'
+import type { Remote } from '../../../src/engine/ports.js'
 import { startLink, type Link } from '../../support/link.mjs'
 import { settingsFor } from '../../support/sftp-settings.js'
 import { generateKeyPair, startSftpServer, type SftpServer } from '../../support/sftp-server.mjs'
@@ -56,6 +58,45 @@ describe('connect', () => {
   test('tells a refused login from a lost connection', async () => {
     const wrong = connect(settingsFor(server, { password: 'wrong' }), never)
     await expect(wrong).rejects.toMatchObject({ code: 'login' })
+  })
+
+  describe('where the server wants the password before the key', () => {
+    const pair = generateKeyPair()
+    const key = readPrivateKey(pair.private, undefined)
+    const user = { username: 'deploy', password: 'secret', inOrder: ['password', 'publickey'] }
+    let strict: SftpServer
+
+    async function logIn(publicKey: string, password = 'secret'): Promise<Remote> {
+      strict = await startSftpServer({ root, users: [{ ...user, publicKeys: [publicKey] }] })
+      return connect(settingsFor(strict, { key, password }), never)
+    }
+    afterEach(() => strict.close())
+
+    test('logs in with both', async () => {
+      const remote = await logIn(pair.public)
+      expect(strict.logins).toEqual([
+        { method: 'publickey', username: 'deploy', accepted: false },
+        { method: 'password', username: 'deploy', accepted: true },
+        { method: 'publickey', username: 'deploy', accepted: true }
+      ])
+      remote.close()
+    })
+
+    test('says that it is the key that is refused, where it is', async () => {
+      await expect(logIn(generateKeyPair().public)).rejects.toMatchObject({
+        code: 'login',
+        message: expect.stringMatching(
+          /accepts deploy with the password, and refuses the ssh-ed25519 key .*; it takes publickey\n.*authorized_keys/
+        )
+      })
+    })
+
+    test('says that it is the password that is refused, where it is', async () => {
+      await expect(logIn(pair.public, 'wrong')).rejects.toMatchObject({
+        code: 'login',
+        message: expect.stringMatching(/refuses deploy with the ssh-ed25519 key .* and with the password/)
+      })
+    })
   })
 
   test('tells an unknown name and a closed port', async () => {

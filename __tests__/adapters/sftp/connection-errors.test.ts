@@ -373,11 +373,14 @@ describe('an error says what was seen, what it means and what to do', () => {
 })
 
 describe('a login', () => {
-  const next = (login: Authentication, offered: AuthenticationType[] | null) => {
+  const METHODS: AuthenticationType[] = ['publickey', 'password', 'keyboard-interactive']
+  const answer = (login: Authentication, offered: AuthenticationType[] | null, isPartial: boolean) => {
     let chosen: unknown
-    login.next(offered, false, method => (chosen = method))
+    login.next(offered, isPartial, method => (chosen = method))
     return chosen
   }
+  const next = (login: Authentication, offered: AuthenticationType[] | null) => answer(login, offered, false)
+  const accept = (login: Authentication, offered: AuthenticationType[]) => answer(login, offered, true)
   const means = { username: 'deploy', key: KEY, agent: undefined, password: 'secret' }
 
   test('tries the key first, then what the server takes', () => {
@@ -394,5 +397,32 @@ describe('a login', () => {
       'publickey',
       false
     ])
+  })
+
+  test('tries once more what the server did not take before it had another proof', () => {
+    const login = new Authentication(means)
+    expect([next(login, null), next(login, ['password']), accept(login, ['publickey'])]).toEqual([
+      'publickey',
+      'password',
+      'publickey'
+    ])
+    expect(next(login, ['publickey'])).toBe(false)
+  })
+
+  test('does not try again what the server takes and has refused', () => {
+    const login = new Authentication(means)
+    expect(next(login, null)).toBe('publickey')
+    expect(next(login, ['publickey', 'password'])).toBe('password')
+    expect(accept(login, ['publickey'])).toBe(false)
+  })
+
+  test('comes to an end, though the server always wants another method than it was given', () => {
+    const login = new Authentication(means)
+    const tried = [next(login, null)]
+    while (tried.at(-1) !== false && tried.length < 20) {
+      const others = METHODS.filter(method => method !== tried.at(-1))
+      tried.push(answer(login, others, tried.length % 2 === 0))
+    }
+    expect(tried.length).toBeLessThan(8)
   })
 })

@@ -20,13 +20,16 @@ interface Method {
 
 /** One login: tries the methods that can work, best first, and remembers what the server says to them. */
 export class Authentication {
-  /** What has been tried, in words. */
+  /** What the server accepted, while it wanted another method besides; in words. */
+  readonly accepted = new Set<string>()
+  /** What has been tried since, in words. */
   readonly tried = new Set<string>()
   /** The methods that the server takes, by its last refusal that names them. */
   offered: readonly string[] | undefined
-  /** The server accepted one method, and wants another one besides. */
-  isPartial = false
   private readonly left: Method[]
+  private last: Method | undefined
+  /** Refused by a server that did not take them, or not yet. */
+  private readonly early: Method[] = []
 
   /** No method is tried before `mayLogIn`. */
   constructor(
@@ -42,17 +45,30 @@ export class Authentication {
     isPartial: boolean | null,
     proceed: NextAuthHandler
   ): void => {
-    if (offered !== null) {
-      this.offered = offered
-      this.isPartial ||= isPartial === true
-    }
+    // Of the answers to an agent's keys ssh2 tells none: it hands on the list of before, the very same one.
+    this.note(offered === this.offered ? null : offered, isPartial)
     const at = this.left.findIndex(({ protocolName }) => this.offered?.includes(protocolName) ?? true)
     const [method] = at < 0 ? [] : this.left.splice(at, 1)
+    this.last = method
     if (method !== undefined) this.tried.add(method.means)
     // `false` ends the login; the types do not know it.
     const answer = method?.type ?? (false as unknown as AuthenticationType)
     if (this.mayLogIn === undefined) proceed(answer)
     else void this.mayLogIn.then(() => proceed(answer))
+  }
+
+  private note(answer: readonly string[] | null, isPartial: boolean | null): void {
+    const { last } = this
+    this.offered = answer ?? this.offered
+    if (last === undefined) return
+    if (answer !== null && isPartial === true) {
+      this.accepted.add(last.means)
+      // As OpenSSH's client does: what was refused until now may be taken after that (RFC 4252, section 5.1).
+      this.tried.clear()
+      this.left.unshift(...this.early.splice(0))
+    } else if (answer?.includes(last.protocolName) !== true) {
+      this.early.push(last)
+    }
   }
 }
 

@@ -6,25 +6,33 @@ import { serverText } from './server-text.js'
 /** Why the login was refused, and what may open the door: it depends on what was tried and on what the server takes. */
 export function whyRefused(place: Place, login: Authentication): Reason {
   const { username, prefix } = place
-  const { offered, isPartial } = login
-  const tried = [...login.tried].join(' and with ') || 'what is given'
+  const { offered, accepted, tried } = login
   const takes = offered === undefined ? '' : `; it takes ${offered.join(', ') || 'nothing'}`
-  if (isPartial) {
+  if (accepted.size === 0) {
+    const means = listed(tried) || 'what is given'
+    return ['login', `the server refuses ${username} with ${means}${takes}`, ...loginHelp(place, login)]
+  }
+  const refused = [...tried].filter(means => !accepted.has(means))
+  if (refused.length > 0) {
     return [
       'login',
-      `the server accepts ${username} with ${tried}, and wants another proof besides${takes}`,
-      'Its AuthenticationMethods asks for two.',
-      `Give both the inputs ${prefix}key and ${prefix}password, or use an account that one is enough for.`
+      `the server accepts ${username} with ${listed(accepted)}, and refuses ${listed(refused)}${takes}`,
+      ...loginHelp(place, login)
     ]
   }
-  return ['login', `the server refuses ${username} with ${tried}${takes}`, ...loginHelp(place, login)]
+  return [
+    'login',
+    `the server accepts ${username} with ${listed(accepted)}, and wants another proof besides${takes}`,
+    'Its AuthenticationMethods asks for two.',
+    `Give both the inputs ${prefix}key and ${prefix}password, or use an account that one is enough for.`
+  ]
 }
 
 /** The server counts tries, and has had enough of them. */
 export function tooManyTries(login: Authentication): Reason {
   return [
     'login',
-    `the server ended the login after too many tries, with ${[...login.tried].join(' and with ')}`,
+    `the server ended the login after too many tries, with ${listed(login.tried)}`,
     'Each key of an agent counts as one, and six are the usual limit (MaxAuthTries).',
     'Leave only the right key in the agent, or give it as the input key.'
   ]
@@ -38,6 +46,10 @@ export function whyUnsigned(error: SshError): Reason {
     'It holds the key, and did not answer when it was asked to use it: it ended, or wants somebody to confirm.',
     'Start it in an earlier step of the same job, or give the private key as the input key.'
   ]
+}
+
+function listed(means: Iterable<string>): string {
+  return [...means].join(' and with ')
 }
 
 function loginHelp({ username, prefix }: Place, { tried, offered }: Authentication): string[] {
