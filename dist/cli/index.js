@@ -59667,7 +59667,7 @@ exports.suggestSimilar = suggestSimilar;
 __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
 /* harmony import */ var _small_heap_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(139);
 /* harmony import */ var _esm_dirname_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9853);
-/* harmony import */ var _cli_main_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(5014);
+/* harmony import */ var _cli_main_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1376);
 
 
 
@@ -59678,7 +59678,7 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 5014:
+/***/ 1376:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -60642,6 +60642,30 @@ function gcm_keys_isGcm(cipher) {
     return cipher?.endsWith('-gcm') === true;
 }
 
+;// CONCATENATED MODULE: ./lib/adapters/sftp/limited-agent.js
+
+/**
+ * An agent for ssh2, at a Unix socket, or a named pipe on Windows. What it has not answered within `limitMs` fails, and
+ * its connection ends: ssh2 would wait for as long as it stays silent, and the process with it.
+ */
+function createLimitedAgent(socket, limitMs) {
+    const agent = lib.createAgent(socket);
+    // ssh2 opens a stream for each request, and fails the request when that closes (lib/agent.js).
+    const getStream = agent.getStream?.bind(agent);
+    if (getStream === undefined)
+        return agent;
+    agent.getStream = done => {
+        getStream((error, stream) => {
+            if (stream !== undefined) {
+                const timer = setTimeout(() => stream.destroy(), limitMs).unref();
+                stream.once('close', () => clearTimeout(timer));
+            }
+            done(error, stream);
+        });
+    };
+    return agent;
+}
+
 ;// CONCATENATED MODULE: ./lib/adapters/sftp/save-round-trips.js
 /** SSH_MSG_IGNORE with no data (RFC 4253, section 11.2). */
 const IGNORE = [2, 0, 0, 0, 0];
@@ -60775,6 +60799,7 @@ function heedSignsOfLife(client, keepaliveIntervalMs) {
 
 
 
+
 /** Keepalives that may stay without an answer. */
 const KEEPALIVES_UNANSWERED = 3;
 /** Longer first lines of a service that is not SSH are cut. */
@@ -60787,7 +60812,7 @@ const FOREIGN_LINE = 80;
 async function logIn({ client, stream, hop, progress, settings, turn }) {
     const { onReached, onLoggedIn, mayLogIn } = turn;
     const { username, key, agent, password, hostKeys } = hop;
-    const { legacyAlgorithms, keepaliveIntervalMs, dialogueOf } = settings;
+    const { connectTimeoutMs, legacyAlgorithms, keepaliveIntervalMs, dialogueOf } = settings;
     const login = new Authentication(hop, mayLogIn);
     let hostKeyRefusal;
     const ready = new Promise((resolve, reject) => {
@@ -60815,7 +60840,7 @@ async function logIn({ client, stream, hop, progress, settings, turn }) {
         sock: stream,
         username,
         ...(key === undefined ? {} : { privateKey: key.key }),
-        ...(agent === undefined ? {} : { agent: agent.socket }),
+        ...(agent === undefined ? {} : { agent: createLimitedAgent(agent.socket, connectTimeoutMs) }),
         ...(password === undefined ? {} : { password, tryKeyboard: true }),
         authHandler: login.next,
         // ssh2 takes a key for good unless the answer is exactly `false`.
@@ -62539,12 +62564,12 @@ const SECRET_TEXT = Buffer.from('resumable-sftp-upload: the secret that the stat
 /**
  * Asks an agent for its keys.
  *
- * @throws UploadError `invalid-input` that names `input` when nothing answers there, or there is no key.
+ * @throws UploadError `invalid-input` that names the input when nothing answers there in time, or there is no key.
  */
-async function openAgent(socket, input = 'ssh-agent') {
-    const agent = lib.createAgent(socket);
-    const wrong = (found, advice) => new UploadError('invalid-input', `${input}: must be the socket of a running agent that holds a key; found ${found} (${socket})\n${advice}`);
-    const identities = await ask(done => agent.getIdentities(done)).catch(() => {
+async function openAgent(socket, limitMs = ANSWER_MS) {
+    const agent = createLimitedAgent(socket, limitMs);
+    const wrong = (found, advice) => new UploadError('invalid-input', `ssh-agent: must be the socket of a running agent that holds a key; found ${found} (${socket})\n${advice}`);
+    const identities = await ask(done => agent.getIdentities(done), limitMs).catch(() => {
         throw wrong('nothing that answers', 'Start the agent in an earlier step of the same job, or give the private key as the input key.');
     });
     const keys = identities.map(publicKey => ({
@@ -62561,13 +62586,16 @@ async function openAgent(socket, input = 'ssh-agent') {
  * A secret that only who holds the agent's first ed25519 or RSA key can make, the same each time; `undefined` when it
  * has no such key. Other kinds of key sign the same text differently each time.
  */
-async function agentSecret({ socket, keys }) {
-    const agent = lib.createAgent(socket);
+async function agentSecret({ socket, keys }, limitMs = ANSWER_MS) {
+    const agent = createLimitedAgent(socket, limitMs);
     const able = keys.find(({ type }) => DETERMINISTIC.includes(type));
     if (able === undefined)
         return undefined;
+    const { publicKey, type } = able;
+    const options = type === 'ssh-rsa' ? { hash: 'sha512' } : {};
+    const sign = () => ask(done => agent.sign(publicKey, SECRET_TEXT, options, done), limitMs);
     try {
-        const [first, second] = [await sign(agent, able), await sign(agent, able)];
+        const [first, second] = [await sign(), await sign()];
         const isStable = first.length === second.length && (0,external_node_crypto_.timingSafeEqual)(first, second);
         return isStable ? first.toString('base64') : undefined;
     }
@@ -62576,13 +62604,10 @@ async function agentSecret({ socket, keys }) {
         return undefined;
     }
 }
-function sign(agent, { publicKey, type }) {
-    const options = type === 'ssh-rsa' ? { hash: 'sha512' } : {};
-    return ask(done => agent.sign(publicKey, SECRET_TEXT, options, done));
-}
-function ask(request) {
+function ask(request, limitMs) {
     return new Promise((resolve, reject) => {
-        const timer = setTimeout(() => reject(new Error(`no answer within ${ANSWER_MS / 1000} s`)), ANSWER_MS).unref();
+        // The way to the agent can hang, too: in Cygwin's it is a dialogue of its own.
+        const timer = setTimeout(() => reject(new Error(`no answer within ${limitMs / 1000} s`)), limitMs).unref();
         request((error, answer) => {
             clearTimeout(timer);
             if (answer === undefined)

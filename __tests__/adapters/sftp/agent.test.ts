@@ -1,15 +1,20 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
+import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
+import { createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import ssh2, { type ParsedKey } from 'ssh2'
 import { agentSecret, openAgent } from '../../../src/adapters/sftp/agent.js'
 import { connect } from '../../../src/adapters/sftp/connect.js'
 import { describeWithAgent, startAgent, type TestAgent } from '../../support/ssh-agent.js'
 import { settingsFor } from '../../support/sftp-settings.js'
-import { startSftpServer, type SftpServer } from '../../support/sftp-server.mjs'
+import { generateKeyPair, startSftpServer, type SftpServer } from '../../support/sftp-server.mjs'
 
+const { AgentProtocol, utils } = ssh2
 const never = new AbortController().signal
+const { public: publicKey } = generateKeyPair()
+const key = utils.parseKey(publicKey) as ParsedKey
 
 describeWithAgent('an SSH agent', () => {
   let agent: TestAgent
@@ -106,5 +111,70 @@ describe('a socket where no agent is', () => {
     await new Promise<void>(resolve => server.listen(socket, resolve))
     await expect(openAgent(socket)).rejects.toMatchObject({ code: 'invalid-input' })
     server.close()
+  })
+})
+
+describe('an agent that stays silent', () => {
+  let directory: string
+  let socket: string
+  let agent: Server
+  const connections = new Set<Socket>()
+
+  beforeEach(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'agent-'))
+    socket = join(directory, 'silent')
+    connections.clear()
+  })
+  afterEach(async () => {
+    agent.close()
+    await rm(directory, { recursive: true })
+  })
+
+  async function start(serve: (connection: Socket) => void): Promise<void> {
+    agent = createServer(connection => {
+      connections.add(connection)
+      connection.on('close', () => connections.delete(connection))
+      serve(connection)
+    })
+    await new Promise<void>(resolve => agent.listen(socket, resolve))
+  }
+
+  /** Lists a key, and signs nothing: somebody would have to confirm it. */
+  function listOnly(connection: Socket): void {
+    const protocol = new AgentProtocol(false)
+    protocol.on('identities', request => protocol.getIdentitiesReply(request, [key]))
+    connection.pipe(protocol).pipe(connection)
+  }
+
+  async function allClosed(): Promise<void> {
+    for (const connection of connections) await once(connection, 'close')
+  }
+
+  test('is refused, and its connection ends', async () => {
+    await start(connection => connection.resume())
+    await expect(openAgent(socket, 50)).rejects.toMatchObject({
+      code: 'invalid-input',
+      message: expect.stringMatching(/found nothing that answers/)
+    })
+    await allClosed()
+  })
+
+  test('when it is to sign gives no secret, and its connection ends', async () => {
+    await start(listOnly)
+    expect(await agentSecret(await openAgent(socket), 50)).toBeUndefined()
+    await allClosed()
+  })
+
+  test('in a login has until connecting is given up; then its connection ends', async () => {
+    await start(listOnly)
+    const server = await startSftpServer({
+      root: directory,
+      users: [{ username: 'deploy', publicKeys: [publicKey] }]
+    })
+    const opened = await openAgent(socket)
+    const settings = settingsFor(server, { password: undefined, agent: opened, connectTimeoutMs: 100 })
+    await expect(connect(settings, never)).rejects.toMatchObject({ code: 'unreachable' })
+    await allClosed()
+    await server.close()
   })
 })

@@ -1,11 +1,12 @@
 import { timingSafeEqual } from 'node:crypto'
-import ssh2, { type BaseAgent, type ParsedKey } from 'ssh2'
+import type { ParsedKey } from 'ssh2'
 import { UploadError } from '../../core/errors.js'
+import { createLimitedAgent } from './limited-agent.js'
 import { fingerprintOf } from './public-key.js'
 
 /** A running SSH agent that holds keys this program can use. */
 export interface Agent {
-  /** For ssh2's `agent`: a Unix socket, or a named pipe on Windows. */
+  /** A Unix socket, or a named pipe on Windows. */
   readonly socket: string
   readonly keys: readonly AgentKey[]
 }
@@ -31,16 +32,16 @@ const SECRET_TEXT = Buffer.from(
 /**
  * Asks an agent for its keys.
  *
- * @throws UploadError `invalid-input` that names `input` when nothing answers there, or there is no key.
+ * @throws UploadError `invalid-input` that names the input when nothing answers there in time, or there is no key.
  */
-export async function openAgent(socket: string, input = 'ssh-agent'): Promise<Agent> {
-  const agent = ssh2.createAgent(socket)
+export async function openAgent(socket: string, limitMs = ANSWER_MS): Promise<Agent> {
+  const agent = createLimitedAgent(socket, limitMs)
   const wrong = (found: string, advice: string) =>
     new UploadError(
       'invalid-input',
-      `${input}: must be the socket of a running agent that holds a key; found ${found} (${socket})\n${advice}`
+      `ssh-agent: must be the socket of a running agent that holds a key; found ${found} (${socket})\n${advice}`
     )
-  const identities = await ask<ParsedKey[]>(done => agent.getIdentities(done as never)).catch(() => {
+  const identities = await ask<ParsedKey[]>(done => agent.getIdentities(done as never), limitMs).catch(() => {
     throw wrong(
       'nothing that answers',
       'Start the agent in an earlier step of the same job, or give the private key as the input key.'
@@ -64,12 +65,15 @@ export async function openAgent(socket: string, input = 'ssh-agent'): Promise<Ag
  * A secret that only who holds the agent's first ed25519 or RSA key can make, the same each time; `undefined` when it
  * has no such key. Other kinds of key sign the same text differently each time.
  */
-export async function agentSecret({ socket, keys }: Agent): Promise<string | undefined> {
-  const agent = ssh2.createAgent(socket)
+export async function agentSecret({ socket, keys }: Agent, limitMs = ANSWER_MS): Promise<string | undefined> {
+  const agent = createLimitedAgent(socket, limitMs)
   const able = keys.find(({ type }) => DETERMINISTIC.includes(type))
   if (able === undefined) return undefined
+  const { publicKey, type } = able
+  const options = type === 'ssh-rsa' ? { hash: 'sha512' as const } : {}
+  const sign = () => ask<Buffer>(done => agent.sign(publicKey, SECRET_TEXT, options, done as never), limitMs)
   try {
-    const [first, second] = [await sign(agent, able), await sign(agent, able)]
+    const [first, second] = [await sign(), await sign()]
     const isStable = first.length === second.length && timingSafeEqual(first, second)
     return isStable ? first.toString('base64') : undefined
   } catch {
@@ -78,17 +82,13 @@ export async function agentSecret({ socket, keys }: Agent): Promise<string | und
   }
 }
 
-function sign(agent: BaseAgent, { publicKey, type }: AgentKey): Promise<Buffer> {
-  const options = type === 'ssh-rsa' ? { hash: 'sha512' as const } : {}
-  return ask<Buffer>(done => agent.sign(publicKey, SECRET_TEXT, options, done as never))
-}
-
-function ask<T>(request: (done: (error?: Error | null, answer?: T) => void) => void): Promise<T> {
+function ask<T>(
+  request: (done: (error?: Error | null, answer?: T) => void) => void,
+  limitMs: number
+): Promise<T> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(
-      () => reject(new Error(`no answer within ${ANSWER_MS / 1000} s`)),
-      ANSWER_MS
-    ).unref()
+    // The way to the agent can hang, too: in Cygwin's it is a dialogue of its own.
+    const timer = setTimeout(() => reject(new Error(`no answer within ${limitMs / 1000} s`)), limitMs).unref()
     request((error, answer) => {
       clearTimeout(timer)
       if (answer === undefined) reject(error ?? new Error('no answer'))

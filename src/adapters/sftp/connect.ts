@@ -16,8 +16,6 @@ import { spareCopies } from './spare-copies.js'
 export interface ServerSettings extends Hop, LoginSettings {
   /** The SSH server through which this one is reached. */
   readonly jump: Hop | undefined
-  /** For everything up to the first SFTP request. */
-  readonly connectTimeoutMs: number
   readonly stallTimeoutMs: number
   readonly chunkSize: number | 'auto'
 }

@@ -7,11 +7,14 @@ import { Authentication } from './authentication.js'
 import { connectionError } from './connection-errors.js'
 import { useKeyObjects } from './gcm-keys.js'
 import type { Hop, Progress } from './hop.js'
+import { createLimitedAgent } from './limited-agent.js'
 import type { SshError } from './reason.js'
 import { saveRoundTrips } from './save-round-trips.js'
 import { heedSignsOfLife } from './signs-of-life.js'
 
 export interface LoginSettings {
+  /** For everything up to the first SFTP request. An agent may have to ask a person, and has as long for each answer. */
+  readonly connectTimeoutMs: number
   /** Whether what only old servers need is offered, too. */
   readonly legacyAlgorithms: boolean
   /** 0: none. */
@@ -44,7 +47,7 @@ const FOREIGN_LINE = 80
 export async function logIn({ client, stream, hop, progress, settings, turn }: LoginAttempt): Promise<void> {
   const { onReached, onLoggedIn, mayLogIn } = turn
   const { username, key, agent, password, hostKeys } = hop
-  const { legacyAlgorithms, keepaliveIntervalMs, dialogueOf } = settings
+  const { connectTimeoutMs, legacyAlgorithms, keepaliveIntervalMs, dialogueOf } = settings
   const login = new Authentication(hop, mayLogIn)
   let hostKeyRefusal: UploadError | undefined
 
@@ -78,7 +81,7 @@ export async function logIn({ client, stream, hop, progress, settings, turn }: L
     sock: stream,
     username,
     ...(key === undefined ? {} : { privateKey: key.key }),
-    ...(agent === undefined ? {} : { agent: agent.socket }),
+    ...(agent === undefined ? {} : { agent: createLimitedAgent(agent.socket, connectTimeoutMs) }),
     ...(password === undefined ? {} : { password, tryKeyboard: true }),
     authHandler: login.next,
     // ssh2 takes a key for good unless the answer is exactly `false`.
