@@ -60251,6 +60251,8 @@ const CHECK_PORT = 'Check that an SSH server is at this host and port; RUNNER_DE
 const NOT_UNDERSTOOD = ['Server and client do not understand each other.', CHECK_PORT];
 /** What OpenSSH says in the place of its name at a limit (sshd.c), since 9.2 and 9.8. */
 const AT_LIMIT = /^(?:Exceeded MaxStartups|Not allowed at this time)/;
+/** Numbers of a DISCONNECT: no more methods to log in with, and a user that there is not (RFC 4253, section 11.1). */
+const LOGIN_REFUSED = [14, 15];
 /** What went wrong before the login was done; without an error the server hung up. */
 function connectionError(error, progress, login) {
     return errorAt(progress.place, whyNotConnected(error, progress, login), error);
@@ -60290,7 +60292,9 @@ function whyNotConnected(error, progress, login) {
             // What a server says before it hangs up is lost where the system resets the connection.
             if (stage === 'greeting' && error.code === 'ECONNRESET')
                 return droppedAtOnce(progress);
-            // SSH_DISCONNECT_NO_MORE_AUTH_METHODS_AVAILABLE is 14, too many tries end with 2 (RFC 4253, section 11.1).
+            if (LOGIN_REFUSED.includes(error.code))
+                return whyRefused(place, login);
+            // OpenSSH ends too many tries with SSH_DISCONNECT_PROTOCOL_ERROR.
             if (error.code === 2 && /auth/i.test(error.message))
                 return tooManyTries(login);
             return isStumble(error)

@@ -284,6 +284,28 @@ const TEXTS: readonly (readonly [string, UploadError, ErrorCode, RegExp, RegExp]
     /MaxAuthTries[^]*input key/
   ],
   [
+    'a refused key, by a server that hangs up with it',
+    connectionError(
+      failed('No more authentication methods available', { code: 14 }),
+      at('logging-in'),
+      refused({ key: KEY }, undefined)
+    ),
+    'login',
+    /refuses deploy with the ssh-ed25519 key SHA256:abc$/,
+    /authorized_keys of deploy/
+  ],
+  [
+    'a user that there is not',
+    connectionError(
+      failed('Illegal user name', { code: 15 }),
+      at('logging-in'),
+      refused({ password: 'secret' }, undefined)
+    ),
+    'login',
+    /refuses deploy with the password$/,
+    /name or the password is wrong[^]*inputs username/
+  ],
+  [
     'an agent that does not sign',
     connectionError(failed('Agent: failed to sign', { level: 'agent' }), at('logging-in'), nobody),
     'login',
