@@ -76,7 +76,12 @@ async function copyPart(task: RecordedTask): Promise<RecordedTask> {
   const partId = attempt.world.newId()
   const pathOf = (id: string) => partPath(progress.file.remote, id)
   try {
-    await lane.remote.copy(pathOf(record.partId), pathOf(partId), record.ledger.acknowledgedRanges(), partMode(task))
+    await lane.remote.copy(
+      pathOf(record.partId),
+      pathOf(partId),
+      record.ledger.acknowledgedRanges(),
+      partMode(task)
+    )
   } catch (error) {
     // A dead session may still make it.
     progress.abandoned = [...progress.abandoned, partId]
