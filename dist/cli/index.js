@@ -61845,13 +61845,14 @@ async function connect(settings, signal, turn = {}) {
     const place = jump === undefined ? placeOf(settings, undefined) : jumpPlaceOf(jump);
     const opening = {
         settings,
+        turn,
         progress: { place, stage: 'reaching', foreign: undefined },
         clients: [],
         sockets: [],
         roundTripMs: 0
     };
     try {
-        const { client, sftp } = await within(opening, signal, openSftp(opening, turn));
+        const { client, sftp } = await within(opening, signal, openSftp(opening));
         const reset = () => {
             for (const socket of opening.sockets)
                 if (!socket.destroyed)
@@ -61876,10 +61877,10 @@ async function connect(settings, signal, turn = {}) {
         throw error;
     }
 }
-async function openSftp(opening, turn) {
-    const { settings, progress, clients } = opening;
+async function openSftp(opening) {
+    const { settings, turn, progress, clients } = opening;
     const { jump, host, port } = settings;
-    const stream = jump === undefined ? openTcp(opening, host, port) : await openJump(opening, jump, turn);
+    const stream = jump === undefined ? openTcp(opening, host, port) : await openJump(opening, jump);
     progress.place = placeOf(settings, jump);
     const client = new lib.Client();
     clients.push(client);
@@ -61895,8 +61896,9 @@ async function openSftp(opening, turn) {
     return { client, sftp };
 }
 /** Logs in to the jump host and connects to the server from there; that says how far it has come, too. */
-async function openJump(opening, jump, { onReached, mayLogIn }) {
-    const { settings, progress, clients } = opening;
+async function openJump(opening, jump) {
+    const { settings, turn, progress, clients } = opening;
+    const { onReached, mayLogIn } = turn;
     const { place } = progress;
     const stream = openTcp(opening, jump.host, jump.port);
     const client = new lib.Client();
@@ -61946,16 +61948,22 @@ function startSftp(client, place) {
         });
     });
 }
-async function within({ settings, progress }, signal, work) {
+/** The time begins anew when it is this connection's turn to log in: another one may have used it up. */
+async function within(opening, signal, work) {
     work.catch(() => undefined);
+    const { settings, turn, progress } = opening;
     const { connectTimeoutMs } = settings;
     let cleanUp = () => undefined;
     const stopped = new Promise((_resolve, reject) => {
         const timer = setTimeout(() => reject(timeoutError(progress, connectTimeoutMs / 1000)), connectTimeoutMs);
+        let isOver = false;
+        // A timer that has run would run again.
+        void turn.mayLogIn?.then(() => isOver || timer.refresh());
         const stop = () => reject(signal.reason);
         signal.addEventListener('abort', stop);
         cleanUp = () => {
             clearTimeout(timer);
+            isOver = true;
             signal.removeEventListener('abort', stop);
         };
     });

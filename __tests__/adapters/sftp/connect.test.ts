@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { createConnection, createServer, type AddressInfo, type Server } from 'node:net'
 import { networkInterfaces, tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { connect, type ServerSettings } from '../../../src/adapters/sftp/connect.js'
 import { dialogues } from '../../../src/adapters/sftp/dialogue.js'
 import { createHostKeyPolicy } from '../../../src/adapters/sftp/host-keys.js'
@@ -181,6 +182,26 @@ describe('connect', () => {
     controller.abort(new UploadError('cancelled', 'stop'))
     await expect(connecting).rejects.toMatchObject({ code: 'cancelled' })
     silent.close()
+  })
+
+  test('has all its time for a login that had to wait for its turn', async () => {
+    const slow = await startLink({ port: server.port })
+    link = slow
+    const mayLogIn = sleep(800).then(() => void (slow.delayMs = 50))
+    const remote = await connect(settingsThrough(link, { connectTimeoutMs: 1_000 }), never, { mayLogIn })
+    remote.close()
+  })
+
+  test('waits no more when its turn comes after its time was up', async () => {
+    const countTimers = () => process.getActiveResourcesInfo().filter(name => name === 'Timeout').length
+    let goOn: () => void = () => undefined
+    const mayLogIn = new Promise<void>(resolve => (goOn = resolve))
+    const late = connect(settingsFor(server, { connectTimeoutMs: 100 }), never, { mayLogIn })
+    await expect(late).rejects.toMatchObject({ code: 'unreachable' })
+    const timers = countTimers()
+    goOn()
+    await new Promise(setImmediate)
+    expect(countTimers()).toBe(timers)
   })
 
   test('ends a session that the server leaves without an answer', async () => {

@@ -26,6 +26,7 @@ const GOODBYE_MS = 500
 /** One connection in the making: what there is to clean up when it comes to nothing. */
 interface Opening {
   readonly settings: ServerSettings
+  readonly turn: LoginTurn
   readonly progress: Progress
   readonly clients: Client[]
   readonly sockets: Socket[]
@@ -50,13 +51,14 @@ export async function connect(
   const place = jump === undefined ? placeOf(settings, undefined) : jumpPlaceOf(jump)
   const opening: Opening = {
     settings,
+    turn,
     progress: { place, stage: 'reaching', foreign: undefined },
     clients: [],
     sockets: [],
     roundTripMs: 0
   }
   try {
-    const { client, sftp } = await within(opening, signal, openSftp(opening, turn))
+    const { client, sftp } = await within(opening, signal, openSftp(opening))
     const reset = () => {
       for (const socket of opening.sockets) if (!socket.destroyed) socket.resetAndDestroy()
     }
@@ -77,10 +79,10 @@ export async function connect(
   }
 }
 
-async function openSftp(opening: Opening, turn: LoginTurn): Promise<{ client: Client; sftp: SFTPWrapper }> {
-  const { settings, progress, clients } = opening
+async function openSftp(opening: Opening): Promise<{ client: Client; sftp: SFTPWrapper }> {
+  const { settings, turn, progress, clients } = opening
   const { jump, host, port } = settings
-  const stream = jump === undefined ? openTcp(opening, host, port) : await openJump(opening, jump, turn)
+  const stream = jump === undefined ? openTcp(opening, host, port) : await openJump(opening, jump)
   progress.place = placeOf(settings, jump)
   const client = new Client()
   clients.push(client)
@@ -96,8 +98,9 @@ async function openSftp(opening: Opening, turn: LoginTurn): Promise<{ client: Cl
 }
 
 /** Logs in to the jump host and connects to the server from there; that says how far it has come, too. */
-async function openJump(opening: Opening, jump: Hop, { onReached, mayLogIn }: LoginTurn): Promise<Duplex> {
-  const { settings, progress, clients } = opening
+async function openJump(opening: Opening, jump: Hop): Promise<Duplex> {
+  const { settings, turn, progress, clients } = opening
+  const { onReached, mayLogIn } = turn
   const { place } = progress
   const stream = openTcp(opening, jump.host, jump.port)
   const client = new Client()
@@ -147,16 +150,22 @@ function startSftp(client: Client, place: Place): Promise<SFTPWrapper> {
   })
 }
 
-async function within<T>({ settings, progress }: Opening, signal: AbortSignal, work: Promise<T>): Promise<T> {
+/** The time begins anew when it is this connection's turn to log in: another one may have used it up. */
+async function within<T>(opening: Opening, signal: AbortSignal, work: Promise<T>): Promise<T> {
   work.catch(() => undefined)
+  const { settings, turn, progress } = opening
   const { connectTimeoutMs } = settings
   let cleanUp: () => void = () => undefined
   const stopped = new Promise<never>((_resolve, reject) => {
     const timer = setTimeout(() => reject(timeoutError(progress, connectTimeoutMs / 1000)), connectTimeoutMs)
+    let isOver = false
+    // A timer that has run would run again.
+    void turn.mayLogIn?.then(() => isOver || timer.refresh())
     const stop = () => reject(signal.reason as Error)
     signal.addEventListener('abort', stop)
     cleanUp = () => {
       clearTimeout(timer)
+      isOver = true
       signal.removeEventListener('abort', stop)
     }
   })
