@@ -133,5 +133,5 @@ export interface SftpServer {
 /** An ed25519 key pair in OpenSSH form, unlike ssh2's own always one that can be read back. */
 export function generateKeyPair(): { readonly private: string; readonly public: string }
 
-/** Starts an SFTP server in this process. */
+/** Starts an SFTP server in this process, which is a jump host, too. */
 export function startSftpServer(options: SftpServerOptions): Promise<SftpServer>

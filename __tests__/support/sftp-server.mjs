@@ -1,6 +1,6 @@
 import { timingSafeEqual } from 'node:crypto'
 import { once } from 'node:events'
-import { createServer } from 'node:net'
+import { connect, createServer } from 'node:net'
 import { clearTimeout, setTimeout } from 'node:timers'
 import ssh2 from 'ssh2'
 import { ConnectionCut, SftpFiles } from './sftp-files.mjs'
@@ -149,6 +149,14 @@ function serveClient(server, users, client, connection) {
   const confirm = protocol.channelOpenConfirm.bind(protocol)
   protocol.channelOpenConfirm = (remote, local, window, packetSize) =>
     confirm(remote, local, window, server.faults.packetSize ?? packetSize)
+  client.on('tcpip', (accept, _reject, { destIP, destPort }) => {
+    const onward = connect(destPort, destIP)
+    const channel = accept()
+    channel.pipe(onward).pipe(channel)
+    onward.on('error', () => channel.close())
+    channel.on('error', () => {})
+    channel.on('close', () => onward.destroy())
+  })
   client.on('session', (accept, reject) => {
     if (channels >= (server.faults.maxChannels ?? Infinity)) {
       reject()

@@ -61906,6 +61906,7 @@ async function openJump(opening, jump) {
     // The keepalives of the connection inside keep this one alive.
     const jumpSettings = { ...settings, keepaliveIntervalMs: 0 };
     await logIn({ client, stream, hop: jump, progress, settings: jumpSettings, turn: { onReached, mayLogIn } });
+    refuseTinyPackets(client);
     const askedMs = performance.now();
     const channel = await forward(client, place, settings);
     opening.roundTripMs = performance.now() - askedMs;

@@ -165,6 +165,14 @@ describe('connect', () => {
     await six.close()
   })
 
+  test('reaches a server through a jump host', async () => {
+    const jump = await startSftpServer({ root })
+    const remote = await connect(settingsFor(server, { jump: settingsFor(jump) }), never)
+    expect(await remote.stat('.')).toBeDefined()
+    remote.close()
+    await jump.close()
+  })
+
   test('hands the dialogue on without the password', async () => {
     const lines: string[] = []
     const dialogueOf = dialogues(line => lines.push(line))

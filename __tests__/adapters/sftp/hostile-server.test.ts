@@ -345,6 +345,16 @@ describe('lies about sizes', () => {
       message: expect.stringContaining('at least 1024 bytes')
     })
   })
+
+  test.each([0, 1, 1023])('packets of %i bytes are refused of a jump host, too', async packetSize => {
+    const jump = await startSftpServer({ root, faults: { packetSize } })
+    const through = connect(settingsFor(server, { jump: settingsFor(jump) }), never)
+    await expect(through).rejects.toMatchObject({
+      code: 'protocol',
+      message: expect.stringMatching(/^connect to jump host .* at least 1024 bytes/)
+    })
+    await jump.close()
+  })
 })
 
 describe('a directory', () => {
