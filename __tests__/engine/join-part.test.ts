@@ -13,6 +13,8 @@ const MIB = 1024 * 1024
 const PATH = 'site/a.part'
 const bytes = bytesOf(1, 5 * MIB)
 
+const sample = { offset: 2 * MIB, length: 64 * 1024 }
+
 /** The first three of five blocks are acknowledged to the lane that opened the file. */
 async function open(traits: Partial<ServerTraits> = {}) {
   const clock = new MemoryClock()
@@ -37,7 +39,6 @@ async function open(traits: Partial<ServerTraits> = {}) {
   server.log.length = 0
   const partFile = new PartFile(PATH, new Lane(home), handle, Promise.resolve(true))
   const remote = await clock.until(server.connect(new AbortController().signal))
-  const sample = { offset: 2 * MIB, length: 64 * 1024 }
   const join = async () => {
     const { handle, proven } = await clock.until(joinPart(remote, partFile, sample, source))
     await clock.until(proven)
@@ -91,7 +92,7 @@ describe('a refusal', () => {
     const { clock, server, part, partFile, remote, join } = await open()
     server.faults.push({ on: 'reopen', then: 'server-failure' })
     await expect(join()).rejects.toMatchObject({ code: 'server-failure' })
-    expect(partFile.isDoubtful).toBe(false)
+    expect(partFile.doubtful).toEqual([])
     expect(sameBytes(part.bytes, bytes.subarray(0, 3 * MIB))).toBe(true)
     await clock.untilQuiet()
     expect(remote.openFiles.size).toBe(0)
@@ -101,14 +102,14 @@ describe('a refusal', () => {
     const { server, join, partFile } = await open()
     server.faults.push({ on: 'reopen', then: 'cut' })
     await expect(join()).rejects.toMatchObject({ code: 'connection-lost' })
-    expect(partFile.isDoubtful).toBe(true)
+    expect(partFile.doubtful).toEqual([sample])
   })
 
   test('of the whole session while it reads: it may be spoiled, which nobody knows', async () => {
     const { server, join, partFile } = await open()
     server.faults.push({ on: 'read', then: 'cut' })
     await expect(join()).rejects.toMatchObject({ code: 'connection-lost' })
-    expect(partFile.isDoubtful).toBe(true)
+    expect(partFile.doubtful).toEqual([sample])
   })
 
   test('to read what was opened: it may be spoiled', async () => {

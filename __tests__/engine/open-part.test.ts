@@ -8,6 +8,10 @@ const MIB = 1024 * 1024
 const SIZE = 20 * MIB
 const bytes = bytesOf(1, SIZE)
 const next = { writer: { attempt: 2 } }
+/** Zeros at its head, at its tail, and where most of its blocks begin. */
+const image = Buffer.from(bytes)
+for (let at = 0; at < SIZE; at += MIB) image.fill(0, at, at + 200 * 1024)
+image.fill(0, 0, MIB).fill(0, SIZE - MIB)
 
 async function interrupted(at = 15.5 * MIB, traits: Partial<ServerTraits> = {}): Promise<MemoryWorld> {
   const world = new MemoryWorld(traits)
@@ -60,6 +64,45 @@ describe.each(['empties', 'zeroes'] as const)('a server that %s a file on openin
         world.server.faults.push({ on: 'reopen', then: 'cut', takesEffect: true })
         const outcome = await world.run({ verify, connections: 2 })
         expect(resultOf(outcome, 'app.zip').status).toBe('uploaded')
+      }
+    }
+  )
+
+  test.each(VERIFY_MODES)(
+    'gets a file of long runs of zeros right, as a disk image has them (verify: %s)',
+    async verify => {
+      for (let seed = 1; seed <= 4; seed++) {
+        const world = new MemoryWorld({ reopen, seed, jitterMs: 40 * seed })
+        world.watchesLedger = false
+        world.put('disk.img', image)
+        const outcome = await world.run({ verify, connections: 4 })
+        expect(resultOf(outcome, 'disk.img').status).toBe('uploaded')
+      }
+    }
+  )
+
+  test('destroys no blocks of such a file that are kept', async () => {
+    for (const at of [6.5, 10.5, 15.5]) {
+      const world = new MemoryWorld({ reopen })
+      world.watchesLedger = false
+      world.put('disk.img', image)
+      await world.interrupt(at * MIB)
+      const outcome = await world.run({ connections: 3, ...next })
+      expect(decisionsOf(outcome).slice(0, 2)).toEqual(['continue', 'start'])
+      expect(resultOf(outcome, 'disk.img').status).toBe('uploaded')
+    }
+  })
+
+  test.each(VERIFY_MODES)(
+    'is found out with such a file, too, when the answer to the opening is lost (verify: %s)',
+    async verify => {
+      for (let seed = 1; seed <= 8; seed++) {
+        const world = new MemoryWorld({ reopen, seed, jitterMs: 30 * seed, shufflesAnswers: seed % 2 === 0 })
+        world.watchesLedger = false
+        world.put('disk.img', image)
+        world.server.faults.push({ on: 'reopen', then: 'cut', takesEffect: true })
+        const outcome = await world.run({ verify, connections: 2 })
+        expect(resultOf(outcome, 'disk.img').status).toBe('uploaded')
       }
     }
   )

@@ -113,6 +113,8 @@ const scenario = fc.record({
     { weight: 2, arbitrary: fc.array(fc.constantFrom(...SIZES), { minLength: 1, maxLength: 4 }) },
     { weight: 1, arbitrary: fc.array(fc.constantFrom(9 * MIB, 9 * MIB + 3), { minLength: 1, maxLength: 2 }) }
   ),
+  /** Long runs of zeros, as in a disk image. */
+  hasHoles: fc.boolean(),
   tiny: fc.constantFrom(0, 0, 0, 0, 0, 3, 70, 140),
   old: fc.constantFrom('none' as const, 'other' as const, 'alike' as const),
   verify: fc.constantFrom(...VERIFY_MODES),
@@ -126,11 +128,11 @@ type Change = typeof change extends fc.Arbitrary<infer T> ? T : never
 
 let seeds = 1
 
-function prepare({ traits, sizes, tiny, old }: Scenario): MemoryWorld {
+function prepare({ traits, sizes, hasHoles, tiny, old }: Scenario): MemoryWorld {
   const world = new MemoryWorld(traits)
   for (const [index, size] of sizes.entries()) {
     const name = `file-${index}`
-    const bytes = bytesOf(seeds++, size)
+    const bytes = hasHoles ? withHoles(bytesOf(seeds++, size)) : bytesOf(seeds++, size)
     world.put(name, bytes)
     if (old === 'other') world.putOld(name, bytesOf(seeds++, size + index))
     // The same head and tail, and another middle.
@@ -141,6 +143,14 @@ function prepare({ traits, sizes, tiny, old }: Scenario): MemoryWorld {
   for (let index = 0; index < tiny; index++) world.put(`tiny/file-${index}`, bytesOf(seeds++, 10))
   world.server.log.length = 0
   return world
+}
+
+/** Zeros at its head, at its tail, and where its blocks begin. */
+function withHoles(bytes: Buffer): Buffer {
+  const copy = Buffer.from(bytes)
+  for (let at = 0; at < copy.length; at += MIB) copy.subarray(at, at + 300_000).fill(0)
+  for (const block of [copy.subarray(0, MIB), copy.subarray(-MIB)]) block.fill(0)
+  return copy
 }
 
 function apply(world: MemoryWorld, local: string, { kind, block }: Change, whileRead = false): void {

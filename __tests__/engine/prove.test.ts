@@ -100,6 +100,19 @@ describe('holdsKeptBlocks', () => {
     }
   })
 
+  test('looks at the first that is not zeros, which an emptied file would show, too', async () => {
+    const { disk, bytes, server, acknowledge, holds } = await open()
+    const zeros = Buffer.from(bytes).fill(0)
+    for (const index of [1, 2]) zeros.set(bytes.subarray(index * MIB, (index + 1) * MIB), index * MIB)
+    disk.write('a', zeros)
+    server.open('a.part').write(zeros, 0)
+    // In the order of their acknowledgement.
+    acknowledge(0, 1, 2, 3, 4, 5, 6, 7, 8)
+    expect(await holds()).toBe(true)
+    server.open('a.part').bytes.fill(0)
+    expect(await holds()).toBe(false)
+  })
+
   test('looks at others at random', async () => {
     const { acknowledge, spoil, holds } = await open()
     acknowledge(0, 3, 6, 7, 8, 9)

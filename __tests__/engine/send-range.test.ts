@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals'
 import type { ByteRange } from '../../src/core/blocks.js'
 import { Lane } from '../../src/engine/lane.js'
 import { sendRange } from '../../src/engine/send-range.js'
-import { bytesOf, changed, digestOf, sameBytes } from '../support/memory-bytes.js'
+import { bytesOf, digestOf, sameBytes } from '../support/memory-bytes.js'
 import { MemoryClock } from '../support/memory-clock.js'
 import { MemoryServer, type ServerTraits } from '../support/memory-server.js'
 import { MemoryDisk } from '../support/memory-source.js'
@@ -80,6 +80,11 @@ test('has nothing in flight when the local file cannot be read any more', async 
   expect(acknowledged).toHaveLength(2)
 })
 
+/** The range begins with that many zeros. */
+function withZeros(length: number): Buffer {
+  return Buffer.from(bytesOf(1, SIZE)).fill(0, range.offset, range.offset + length)
+}
+
 describe('a sample', () => {
   test('is a first piece of 8 KiB, told when it is acknowledged', async () => {
     const { clock, samples, acknowledged, lengths, send } = await open({ sampled: true, latencyMs: 1_000 })
@@ -103,18 +108,25 @@ describe('a sample', () => {
   })
 
   test('of zeros is none: a file that was emptied would show them, too', async () => {
-    const zeros = changed(bytesOf(1, SIZE), { offset: 0, length: 0 }, 1).fill(
-      0,
-      range.offset,
-      range.offset + 8 * KIB
-    )
+    const zeros = withZeros(700 * KIB)
     const { clock, samples, send } = await open({ sampled: true, bytes: zeros })
     await clock.until((await send())())
     expect(samples).toEqual([])
     zeros[range.offset + 5] = 1
     const other = await open({ sampled: true, bytes: zeros })
     await other.clock.until((await other.send())())
-    expect(other.samples).toHaveLength(1)
+    expect(other.samples).toEqual([{ offset: 100 * KIB, length: 8 * KIB }])
+  })
+
+  test.each([
+    [8, { offset: 108 * KIB, length: 146 * KIB }],
+    [153, { offset: 108 * KIB, length: 146 * KIB }],
+    [154, { offset: 254 * KIB, length: 146 * KIB }],
+    [699, { offset: 700 * KIB, length: 100 * KIB }]
+  ])('is the first chunk that is not zeros, where %i KiB are', async (zeros, sample) => {
+    const { clock, samples, send } = await open({ sampled: true, bytes: withZeros(zeros * KIB) })
+    await clock.until((await send())())
+    expect(samples).toEqual([sample])
   })
 
   test('that is refused is not told', async () => {

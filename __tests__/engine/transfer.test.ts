@@ -1,4 +1,5 @@
 import { describe, expect, jest, test } from '@jest/globals'
+import { UploadError } from '../../src/core/errors.js'
 import { Ledger } from '../../src/core/ledger.js'
 import { BlockQueue } from '../../src/engine/block-queue.js'
 import { JoinSpoiledPart } from '../../src/engine/join-part.js'
@@ -15,6 +16,8 @@ const PATH = 'a.part'
 
 interface Given extends Partial<ServerTraits> {
   readonly size?: number
+  /** As many bytes at the beginning of each block are zeros. */
+  readonly zeros?: number
   readonly lanes?: number
   readonly oneLane?: boolean
   readonly canBeRead?: boolean
@@ -22,6 +25,7 @@ interface Given extends Partial<ServerTraits> {
 
 async function open({
   size = 6 * MIB + 7,
+  zeros = 0,
   lanes = 1,
   oneLane = false,
   canBeRead = true,
@@ -30,7 +34,8 @@ async function open({
   const clock = new MemoryClock()
   const server = new MemoryServer(clock, traits)
   const disk = new MemoryDisk(clock)
-  const bytes = bytesOf(size, size)
+  const bytes = Buffer.from(bytesOf(size, size))
+  for (let at = 0; at < size; at += MIB) bytes.subarray(at, at + zeros).fill(0)
   disk.put('a', bytes)
   const source = await disk.openSource({ local: 'a', remote: 'a', size })
   const sessions = await clock.until(
@@ -55,7 +60,7 @@ async function open({
   const run = () => clock.until(transfer(task, queue))
   const sentBytes = () => acknowledged
   const writers = () => new Set(server.requests('write').map(({ session }) => session))
-  return { clock, server, disk, bytes, ledger, part, queue, home, run, sentBytes, writers }
+  return { clock, server, disk, source, bytes, ledger, part, queue, home, run, sentBytes, writers }
 }
 
 describe.each([1, 3])('over %i lanes', lanes => {
@@ -192,14 +197,68 @@ describe('another lane', () => {
     expect(server.requests('write').some(({ bytes }) => bytes === 8 * 1024)).toBe(false)
   })
 
-  test('joins when the first block is whole where all of them begin with zeros', async () => {
-    const { disk, server, bytes, run, writers } = await open({ lanes: 2 })
-    const zeros = Buffer.from(bytes)
-    for (let at = 0; at < zeros.length; at += MIB) zeros.subarray(at, at + 8 * 1024).fill(0)
-    disk.write('a', zeros)
+  test('joins by the first chunk that is not zeros where all blocks begin with them', async () => {
+    const { server, bytes, run, writers } = await open({ lanes: 2, zeros: 600 * 1024 })
+    let writtenBytes = 0
+    server.onRequest = ({ operation }) => {
+      if (operation === 'reopen') writtenBytes = server.writtenBytes()
+    }
     await run()
     expect(writers().size).toBe(2)
-    expect(sameBytes(server.bytesOf(PATH), zeros)).toBe(true)
+    expect(writtenBytes).toBeGreaterThan(600 * 1024)
+    expect(writtenBytes).toBeLessThan(3 * MIB)
+    expect(sameBytes(server.bytesOf(PATH), bytes)).toBe(true)
+  })
+
+  test('stays away from a file of nothing but zeros', async () => {
+    const { server, bytes, run, writers } = await open({ lanes: 3, zeros: MIB })
+    await run()
+    expect([...writers()]).toEqual([1])
+    expect(sameBytes(server.bytesOf(PATH), bytes)).toBe(true)
+  })
+
+  test('joins by a kept block that does not begin with zeros, else by what is sent', async () => {
+    for (const zeros of [0, 64 * 1024]) {
+      const { clock, server, bytes, ledger, run, writers } = await open({ lanes: 2, zeros })
+      bytes.fill(0, 0, MIB)
+      for (const index of [0, 1]) ledger.acknowledge(index, 'of an earlier attempt')
+      server.open(PATH).write(bytes.subarray(0, 2 * MIB), 0)
+      const at: Partial<Record<string, number>> = {}
+      server.onRequest = ({ operation }) => void (at[operation] ??= clock.now())
+      await run()
+      expect(writers().size).toBe(2)
+      expect(at.reopen === at.write).toBe(zeros === 0)
+      expect(sameBytes(server.bytesOf(PATH), bytes)).toBe(true)
+    }
+  })
+
+  test('joins by what is sent where a look into what is kept fails', async () => {
+    const { server, source, bytes, ledger, run, writers } = await open({ lanes: 2 })
+    ledger.acknowledge(0, 'of an earlier attempt')
+    server.open(PATH).write(bytes.subarray(0, MIB), 0)
+    jest.spyOn(source, 'read').mockRejectedValueOnce(new UploadError('source-unreadable', 'EIO'))
+    await run()
+    expect(writers().size).toBe(2)
+    expect(sameBytes(server.bytesOf(PATH), bytes)).toBe(true)
+  })
+
+  test('does not join by what a lost one had sent, before it is sent once more', async () => {
+    const { clock, server, bytes, home, queue, run } = await open({
+      lanes: 2,
+      window: 64 * 1024,
+      chunkSize: 32 * 1024
+    })
+    const third = await clock.until(server.connect(new AbortController().signal))
+    void home.ended.then(() => clock.after(1, () => void queue.serve(new Lane(third))))
+    // The second has joined then, and the first block is not whole.
+    server.faults.push({ on: 'write', session: home.number, afterBytes: MIB / 2, then: 'cut' })
+    await run()
+    const joined = server.log.findIndex(
+      ({ operation, session }) => operation === 'reopen' && session === third.number
+    )
+    const samples = server.log.slice(0, joined).filter(({ bytes }) => bytes === 8 * 1024)
+    expect(samples.map(({ session }) => session)).toEqual([1, 2])
+    expect(sameBytes(server.bytesOf(PATH), bytes)).toBe(true)
   })
 
   test('that spoils kept blocks is found out before any other block is acknowledged', async () => {
@@ -258,6 +317,26 @@ describe('another lane', () => {
       await expect(run()).rejects.toBeInstanceOf(JoinSpoiledPart)
     }
   })
+
+  test.each([64 * 1024, 900 * 1024])(
+    'never spoils unnoticed what is zeros where a sample could look, blocks that begin with %i of them',
+    async zeros => {
+      for (const reopen of ['empties', 'zeroes'] as const) {
+        for (let seed = 1; seed <= 6; seed++) {
+          const { run } = await open({
+            lanes: 3,
+            reopen,
+            seed,
+            jitterMs: 60 * seed,
+            size: 8 * MIB,
+            zeros,
+            window: 4 * MIB
+          })
+          await expect(run()).rejects.toBeInstanceOf(JoinSpoiledPart)
+        }
+      }
+    }
+  )
 
   test('takes over what a lost one had in flight', async () => {
     const { server, bytes, run, writers } = await open({ lanes: 2 })

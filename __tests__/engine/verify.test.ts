@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
+import type { ByteRange } from '../../src/core/blocks.js'
 import { VERIFY_MODES, type VerifyMode } from '../../src/core/identity.js'
 import type { UploadEvent } from '../../src/engine/ports.js'
 import { tailOf, verify } from '../../src/engine/verify.js'
@@ -14,7 +15,7 @@ const { signal } = new AbortController()
 interface Given extends Partial<ServerTraits> {
   readonly size?: number
   readonly kept?: readonly number[]
-  readonly isDoubtful?: boolean
+  readonly doubtful?: readonly ByteRange[]
   /** What the server says at the close is known. */
   readonly isClosed?: boolean
 }
@@ -22,7 +23,7 @@ interface Given extends Partial<ServerTraits> {
 async function open({
   size = 4 * MIB + 3,
   kept = [],
-  isDoubtful = false,
+  doubtful = [],
   isClosed = false,
   ...traits
 }: Given = {}) {
@@ -45,7 +46,7 @@ async function open({
         closed: isClosed ? { size, mtime: 1, mode: 0o100644, isDirectory: false } : undefined,
         mode,
         kept,
-        isDoubtful,
+        doubtful,
         random: () => 0,
         emit,
         signal
@@ -106,11 +107,14 @@ describe.each(VERIFY_MODES)('%s', mode => {
     }
   )
 
-  test.each([0, 4 * MIB + 2])('finds a wrong byte at %i of a file that is in doubt', async offset => {
-    const { server, bytes, run } = await open({ isDoubtful: true })
-    server.put(PATH, changed(bytes, { offset, length: 1 }, 1))
-    await expect(run(mode)).rejects.toMatchObject(notVerified)
-  })
+  test.each([0, 2 * MIB + 9, 4 * MIB + 2])(
+    'finds a wrong byte at %i of a file that is in doubt since it held the middle',
+    async offset => {
+      const { server, bytes, run } = await open({ doubtful: [{ offset: 2 * MIB, length: 10 }] })
+      server.put(PATH, changed(bytes, { offset, length: 1 }, 1))
+      await expect(run(mode)).rejects.toMatchObject(notVerified)
+    }
+  )
 
   test('says when the connection is lost', async () => {
     const { server, run } = await open({ kept: [0] })

@@ -59667,7 +59667,7 @@ exports.suggestSimilar = suggestSimilar;
 __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
 /* harmony import */ var _small_heap_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(139);
 /* harmony import */ var _esm_dirname_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9853);
-/* harmony import */ var _cli_main_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1376);
+/* harmony import */ var _cli_main_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(5441);
 
 
 
@@ -59678,7 +59678,7 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 1376:
+/***/ 5441:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -70839,7 +70839,37 @@ function equal(a, b) {
     return a.length === b.length && Buffer.compare(a, b) === 0;
 }
 
+;// CONCATENATED MODULE: ./lib/engine/telling-sample.js
+
+/** Bytes of a kept block that are looked at, and read back. */
+const SAMPLE = 64 * 1024;
+/**
+ * Whether these bytes, found on the server, tell that the file was not emptied since they were acknowledged. Zeros do
+ * not: they are what an emptied file shows, too, before what is written later.
+ */
+function isTelling(bytes) {
+    // All are alike when each is the one before it. `some` takes 8 ms for a mebibyte of zeros, this a hundredth of one.
+    const areAlike = Buffer.compare(bytes.subarray(1), bytes.subarray(0, -1)) === 0;
+    return bytes.length > 0 && !(areAlike && bytes[0] === 0);
+}
+/**
+ * The beginning of the first kept block that is not zeros; `undefined` when all of them begin with zeros. What comes
+ * first in the file is mostly what was acknowledged first: it shows every emptying since, an earlier attempt's too.
+ *
+ * @throws UploadError when the local file cannot be read.
+ */
+async function tellingSample(ledger, source) {
+    for (const index of ledger.acknowledged()) {
+        const { offset, length } = blockRange(ledger.fileSize, index);
+        const sample = { offset, length: Math.min(length, SAMPLE) };
+        if (isTelling(await source.read(sample)))
+            return sample;
+    }
+    return undefined;
+}
+
 ;// CONCATENATED MODULE: ./lib/engine/prove.js
+
 
 
 const prove_MEBIBYTE = 1024 * 1024;
@@ -70870,15 +70900,18 @@ async function keepMatchingBlocks(ledger, source, signal) {
     return ledger.acknowledgedBytes() < before;
 }
 /**
- * Reads a sample of the kept blocks back: the first, the latest acknowledged 4 MiB, and a few at random. `false` when
- * a byte differs from the local file.
+ * Reads a sample of the kept blocks back: the first, the first that is telling, the latest acknowledged 4 MiB, and a few
+ * at random. `false` when a byte differs from the local file.
  *
- * @throws UploadError when the server refuses to read.
+ * @throws UploadError when the server refuses to read, or the local file cannot be read.
  */
-function holdsKeptBlocks(part, source, ledger, random) {
+async function holdsKeptBlocks(part, source, ledger, random) {
     const kept = ledger.acknowledged();
     const range = (index) => blockRange(ledger.fileSize, index);
     const samples = kept.slice(0, 1).map(index => first(range(index), prove_MEBIBYTE));
+    const telling = await tellingSample(ledger, source);
+    if (telling !== undefined)
+        samples.push(telling);
     let recent = 0;
     for (const index of [...ledger.recent()].reverse()) {
         if (recent >= prove_RECENT)
@@ -70949,8 +70982,8 @@ async function abortable(work, signal) {
 
 
 /**
- * Proves, as far as the mode asks, that the closed part file holds the local file's bytes. A file that kept blocks is
- * read back at its head, its seams and its tail in every mode. Returns what the server says of the part file.
+ * Proves, as far as the mode asks, that the closed part file holds the local file's bytes. A file that kept blocks, or is
+ * in doubt, is read back at its head, its seams and its tail in every mode. Returns what the server says of the part file.
  *
  * @throws UploadError `not-verified` with what was expected and what was found.
  */
@@ -70967,7 +71000,10 @@ async function verify(task) {
             await readBack(task, [{ offset: 0, length: source.size }]);
         return stat;
     }
-    const ranges = task.kept.length > 0 || task.isDoubtful ? seamRanges(source.size, task.kept, task.random) : [];
+    const { kept, doubtful, random } = task;
+    const ranges = [...doubtful];
+    if (kept.length > 0 || doubtful.length > 0)
+        ranges.push(...seamRanges(source.size, kept, random));
     if (mode === 'tail')
         ranges.push(tailOf(source.size));
     await readBack(task, ranges);
@@ -72203,8 +72239,8 @@ class JoinSpoiledPart extends Error {
     name = 'JoinSpoiledPart';
 }
 /**
- * Opens the part file once more, for another lane, and proves with a sample of what had been acknowledged before that
- * this changed nothing: some servers empty a file that is opened for writing, and say OK.
+ * Opens the part file once more, for another lane, and proves with a telling sample of what had been acknowledged before
+ * that this changed nothing: some servers empty a file that is opened for writing, and say OK.
  *
  * @throws UploadError when the server refuses a second writer; the file is as it was.
  */
@@ -72218,7 +72254,7 @@ async function joinPart(remote, part, sample, source) {
     }
     catch (error) {
         if (isTransient(error))
-            part.isDoubtful = true;
+            part.doubtful.push(sample);
         void reading.then(closeQuietly, () => undefined);
         throw error;
     }
@@ -72235,7 +72271,7 @@ async function join_part_prove(part, reading, sample, source) {
     catch (error) {
         if (!isTransient(error) && !(error instanceof TooManyOpen))
             throw new JoinSpoiledPart(part.path, { cause: error });
-        part.isDoubtful = true;
+        part.doubtful.push(sample);
         throw error;
     }
     if (!same)
@@ -72253,8 +72289,11 @@ class PartFile {
     path;
     home;
     canBeRead;
-    /** An opening was asked for whose answer was lost: it may have emptied the file, or may still do so. */
-    isDoubtful = false;
+    /**
+     * What is to be read back in the end: acknowledged before openings whose answers were lost, which may have emptied the
+     * file, or may still do so.
+     */
+    doubtful = [];
     handles = new Map();
     constructor(path, home, handle, 
     /** Whether the server lets it be read: the harm that a second writer does could not be seen otherwise. */
@@ -72451,7 +72490,7 @@ async function keepPart(task) {
         closed: undefined,
         mode: attempt.settings.verify,
         kept: record.ledger.acknowledged(),
-        isDoubtful: false,
+        doubtful: [],
         random,
         emit,
         signal: attempt.signal
@@ -72465,8 +72504,9 @@ async function keepPart(task) {
 ;// CONCATENATED MODULE: ./lib/engine/send-range.js
 
 
-/** Bytes of the first piece: it needs no second round trip, whatever the line. */
-const SAMPLE = 8 * 1024;
+
+/** Bytes of the first chunk: it needs no second round trip, whatever the line. */
+const send_range_SAMPLE = 8 * 1024;
 /**
  * Hands the range over chunk by chunk, in order, as fast as the lane takes it. Resolves when the last chunk is handed
  * over, with a function that waits for all answers and gives the SHA-256 of what was sent.
@@ -72477,19 +72517,22 @@ async function sendRange(task) {
     const { source, range, lane, handle, onAcknowledged, onSample } = task;
     const stream = source.stream(range);
     const answers = [];
+    let seeksSample = onSample !== undefined;
     let offset = range.offset;
     try {
         for await (const slice of stream.slices) {
             const isFirst = offset === range.offset && onSample !== undefined;
             for (const chunk of chunksOf(slice, isFirst, lane.remote.chunkSize)) {
                 const bytes = slice.subarray(chunk.offset, chunk.offset + chunk.length);
-                // Zeros are what a file that was emptied would show, too.
-                const sample = isFirst && chunk.offset === 0 && bytes.some(byte => byte !== 0) ? range.offset : undefined;
-                const { acknowledged } = await lane.send(handle, bytes, offset + chunk.offset);
+                const place = { offset: offset + chunk.offset, length: chunk.length };
+                const isSample = seeksSample && isTelling(bytes);
+                if (isSample)
+                    seeksSample = false;
+                const { acknowledged } = await lane.send(handle, bytes, place.offset);
                 const answer = acknowledged.then(() => {
-                    onAcknowledged(chunk.length);
-                    if (sample !== undefined)
-                        onSample?.({ offset: sample, length: chunk.length });
+                    onAcknowledged(place.length);
+                    if (isSample)
+                        onSample?.(place);
                 });
                 answer.catch(() => undefined);
                 answers.push(answer);
@@ -72507,7 +72550,7 @@ async function sendRange(task) {
     };
 }
 function chunksOf({ length }, withSample, chunkSize) {
-    const sample = withSample ? Math.min(SAMPLE, length) : 0;
+    const sample = withSample ? Math.min(send_range_SAMPLE, length) : 0;
     return [
         ...splitRange({ offset: 0, length: sample }, chunkSize),
         ...splitRange({ offset: sample, length: length - sample }, chunkSize)
@@ -72515,6 +72558,7 @@ function chunksOf({ length }, withSample, chunkSize) {
 }
 
 ;// CONCATENATED MODULE: ./lib/engine/transfer.js
+
 
 
 
@@ -72537,8 +72581,6 @@ async function transfer(task, queue) {
         queue.remove(blocks);
     }
 }
-/** Bytes of an acknowledged block that a lane reads back when it joins. */
-const transfer_SAMPLE = 64 * 1024;
 class MissingBlocks {
     task;
     queue;
@@ -72550,13 +72592,16 @@ class MissingBlocks {
     failure;
     /** Whether a lane without a handle may join: one that took a block and gave it back would break the order. */
     isOpenToOthers = false;
-    /** The first piece that was acknowledged, while no block is. */
-    firstSample;
+    /** What a lane reads back when it joins: acknowledged, and telling. */
+    sample;
+    /** What is sent is to give a sample; not while what is kept may have one. */
+    seeksSample;
     settle = () => undefined;
     constructor(task, queue) {
         this.task = task;
         this.queue = queue;
         this.waiting = task.ledger.missing();
+        this.seeksSample = task.ledger.acknowledgedBytes() === 0;
         this.done = new Promise((resolve, reject) => {
             this.settle = () => {
                 if (this.inFlight > 0)
@@ -72569,7 +72614,7 @@ class MissingBlocks {
         });
         this.watch(task.part.home);
         if (!task.oneLane)
-            void task.part.canBeRead.then(canBeRead => this.letOthersJoin(canBeRead));
+            void this.letOthersJoin();
         this.settle();
     }
     take(lane) {
@@ -72585,7 +72630,8 @@ class MissingBlocks {
             const { source, ledger, part, onAcknowledged } = this.task;
             const handle = part.handleOf(lane) ?? (await this.join(lane));
             const range = blockRange(ledger.fileSize, block);
-            const onSample = this.sample === undefined ? (sample) => this.noteFirst(sample) : undefined;
+            const isSought = this.seeksSample && this.sample === undefined;
+            const onSample = isSought ? (sample) => this.noteSample(sample) : undefined;
             void this.enter(lane, block, await sendRange({ source, range, lane, handle, onAcknowledged, onSample }));
         }
         catch (error) {
@@ -72600,21 +72646,20 @@ class MissingBlocks {
             return true;
         return this.isOpenToOthers && this.sample !== undefined;
     }
-    letOthersJoin(canBeRead) {
-        this.isOpenToOthers = canBeRead;
+    async letOthersJoin() {
+        const { ledger, source, part } = this.task;
+        if (!(await part.canBeRead))
+            return;
+        if (!this.seeksSample) {
+            // A local file that cannot be read fails when its blocks are sent.
+            this.sample = await tellingSample(ledger, source).catch(() => undefined);
+            this.seeksSample = true;
+        }
+        this.isOpenToOthers = true;
         this.queue.changed();
     }
-    /** Of the latest acknowledged block, or of the first one that is under way. */
-    get sample() {
-        const { ledger } = this.task;
-        const latest = ledger.recent().at(-1);
-        if (latest === undefined)
-            return this.firstSample;
-        const { offset, length } = blockRange(ledger.fileSize, latest);
-        return { offset, length: Math.min(length, transfer_SAMPLE) };
-    }
-    noteFirst(sample) {
-        this.firstSample = sample;
+    noteSample(sample) {
+        this.sample ??= sample;
         this.queue.changed();
     }
     async join(lane) {
@@ -72639,11 +72684,8 @@ class MissingBlocks {
         try {
             const digest = await answer();
             await this.proofs.get(lane);
-            const isFirst = this.sample === undefined;
             ledger.acknowledge(block, digest);
             this.inFlight--;
-            if (isFirst)
-                this.queue.changed();
             this.settle();
         }
         catch (error) {
@@ -72652,8 +72694,11 @@ class MissingBlocks {
     }
     /** The block of a lost lane, or of a second writer that is refused, waits for another; any other failure is the file's. */
     giveBack(lane, block, error) {
-        const { part } = this.task;
+        const { part, ledger } = this.task;
         this.inFlight--;
+        // What is sent once more tells nothing of the time before.
+        if (this.sample !== undefined && Math.floor(this.sample.offset / blockSizeFor(ledger.fileSize)) === block)
+            this.sample = undefined;
         // Some servers report a lost connection in an answer: whatever it is, this session is not used again.
         if (isTransient(error) && lane.ended === undefined)
             lane.remote.close();
@@ -72702,9 +72747,9 @@ async function sendBlocks(opened) {
         });
     });
     const { remote } = attempt.lanes.livingOr(lane);
-    const { isDoubtful } = part;
+    const { path, doubtful } = part;
     const { signal } = attempt;
-    return verify({ remote, path: part.path, source, closed, mode, kept, isDoubtful, random, emit, signal });
+    return verify({ remote, path, source, closed, mode, kept, doubtful, random, emit, signal });
 }
 async function sendMissing({ part, task }) {
     const { progress, source, record, attempt } = task;
@@ -72800,7 +72845,7 @@ async function send(task, requests) {
         closed: stat,
         mode,
         kept: [],
-        isDoubtful: false,
+        doubtful: [],
         random,
         emit,
         signal: attempt.signal

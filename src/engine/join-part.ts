@@ -20,8 +20,8 @@ export interface Joined {
 }
 
 /**
- * Opens the part file once more, for another lane, and proves with a sample of what had been acknowledged before that
- * this changed nothing: some servers empty a file that is opened for writing, and say OK.
+ * Opens the part file once more, for another lane, and proves with a telling sample of what had been acknowledged before
+ * that this changed nothing: some servers empty a file that is opened for writing, and say OK.
  *
  * @throws UploadError when the server refuses a second writer; the file is as it was.
  */
@@ -38,7 +38,7 @@ export async function joinPart(
   try {
     handle = await remote.reopen(path)
   } catch (error) {
-    if (isTransient(error)) part.isDoubtful = true
+    if (isTransient(error)) part.doubtful.push(sample)
     void reading.then(closeQuietly, () => undefined)
     throw error
   }
@@ -60,7 +60,7 @@ async function prove(
   } catch (error) {
     if (!isTransient(error) && !(error instanceof TooManyOpen))
       throw new JoinSpoiledPart(part.path, { cause: error })
-    part.isDoubtful = true
+    part.doubtful.push(sample)
     throw error
   }
   if (!same) throw new JoinSpoiledPart(part.path)

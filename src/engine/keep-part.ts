@@ -23,7 +23,7 @@ export async function keepPart(task: RecordedTask): Promise<RemoteStat> {
     closed: undefined,
     mode: attempt.settings.verify,
     kept: record.ledger.acknowledged(),
-    isDoubtful: false,
+    doubtful: [],
     random,
     emit,
     signal: attempt.signal

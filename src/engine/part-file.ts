@@ -1,3 +1,4 @@
+import type { ByteRange } from '../core/blocks.js'
 import { UploadError } from '../core/errors.js'
 import type { RemoteStat } from '../core/resume.js'
 import { drain } from './drain.js'
@@ -6,8 +7,11 @@ import type { RemoteFile } from './ports.js'
 
 /** The unfinished file on the server, open for writing through one handle of each lane that takes its blocks. */
 export class PartFile {
-  /** An opening was asked for whose answer was lost: it may have emptied the file, or may still do so. */
-  isDoubtful = false
+  /**
+   * What is to be read back in the end: acknowledged before openings whose answers were lost, which may have emptied the
+   * file, or may still do so.
+   */
+  readonly doubtful: ByteRange[] = []
   private readonly handles = new Map<Lane, RemoteFile>()
 
   constructor(

@@ -2,6 +2,7 @@ import { blockRange, type ByteRange } from '../core/blocks.js'
 import type { Ledger } from '../core/ledger.js'
 import type { RemoteFile, Source } from './ports.js'
 import { holdsSameBytes } from './same-bytes.js'
+import { tellingSample } from './telling-sample.js'
 
 const MEBIBYTE = 1024 * 1024
 /** How much of the latest acknowledged bytes is read back: twice what the largest common window holds in flight. */
@@ -36,12 +37,12 @@ export async function keepMatchingBlocks(
 }
 
 /**
- * Reads a sample of the kept blocks back: the first, the latest acknowledged 4 MiB, and a few at random. `false` when
- * a byte differs from the local file.
+ * Reads a sample of the kept blocks back: the first, the first that is telling, the latest acknowledged 4 MiB, and a few
+ * at random. `false` when a byte differs from the local file.
  *
- * @throws UploadError when the server refuses to read.
+ * @throws UploadError when the server refuses to read, or the local file cannot be read.
  */
-export function holdsKeptBlocks(
+export async function holdsKeptBlocks(
   part: RemoteFile,
   source: Source,
   ledger: Ledger,
@@ -50,6 +51,8 @@ export function holdsKeptBlocks(
   const kept = ledger.acknowledged()
   const range = (index: number) => blockRange(ledger.fileSize, index)
   const samples: ByteRange[] = kept.slice(0, 1).map(index => first(range(index), MEBIBYTE))
+  const telling = await tellingSample(ledger, source)
+  if (telling !== undefined) samples.push(telling)
   let recent = 0
   for (const index of [...ledger.recent()].reverse()) {
     if (recent >= RECENT) break

@@ -25,9 +25,9 @@ export async function sendBlocks(opened: OpenedPart): Promise<RemoteStat> {
     })
   })
   const { remote } = attempt.lanes.livingOr(lane)
-  const { isDoubtful } = part
+  const { path, doubtful } = part
   const { signal } = attempt
-  return verify({ remote, path: part.path, source, closed, mode, kept, isDoubtful, random, emit, signal })
+  return verify({ remote, path, source, closed, mode, kept, doubtful, random, emit, signal })
 }
 
 async function sendMissing({ part, task }: OpenedPart): Promise<RemoteStat | undefined> {

@@ -3,6 +3,7 @@ import type { Digest } from '../core/ledger.js'
 import { drain } from './drain.js'
 import type { Lane } from './lane.js'
 import type { RemoteFile, Source } from './ports.js'
+import { isTelling } from './telling-sample.js'
 
 export interface RangeTask {
   readonly source: Source
@@ -12,11 +13,14 @@ export interface RangeTask {
   /** Of the lane's session. */
   readonly handle: RemoteFile
   readonly onAcknowledged: (bytes: number) => void
-  /** Called when the server acknowledged a first piece of the range, a short one, which is sent for this. */
+  /**
+   * Called when the server acknowledged the first chunk that is telling. The range begins with a short one for this,
+   * which mostly is.
+   */
   readonly onSample?: ((sample: ByteRange) => void) | undefined
 }
 
-/** Bytes of the first piece: it needs no second round trip, whatever the line. */
+/** Bytes of the first chunk: it needs no second round trip, whatever the line. */
 const SAMPLE = 8 * 1024
 
 /**
@@ -29,19 +33,20 @@ export async function sendRange(task: RangeTask): Promise<() => Promise<Digest>>
   const { source, range, lane, handle, onAcknowledged, onSample } = task
   const stream = source.stream(range)
   const answers: Promise<void>[] = []
+  let seeksSample = onSample !== undefined
   let offset = range.offset
   try {
     for await (const slice of stream.slices) {
       const isFirst = offset === range.offset && onSample !== undefined
       for (const chunk of chunksOf(slice, isFirst, lane.remote.chunkSize)) {
         const bytes = slice.subarray(chunk.offset, chunk.offset + chunk.length)
-        // Zeros are what a file that was emptied would show, too.
-        const sample =
-          isFirst && chunk.offset === 0 && bytes.some(byte => byte !== 0) ? range.offset : undefined
-        const { acknowledged } = await lane.send(handle, bytes, offset + chunk.offset)
+        const place = { offset: offset + chunk.offset, length: chunk.length }
+        const isSample = seeksSample && isTelling(bytes)
+        if (isSample) seeksSample = false
+        const { acknowledged } = await lane.send(handle, bytes, place.offset)
         const answer = acknowledged.then(() => {
-          onAcknowledged(chunk.length)
-          if (sample !== undefined) onSample?.({ offset: sample, length: chunk.length })
+          onAcknowledged(place.length)
+          if (isSample) onSample?.(place)
         })
         answer.catch(() => undefined)
         answers.push(answer)

@@ -63,7 +63,7 @@ async function send(task: RecordedTask, requests: 'at-once' | 'one-by-one'): Pro
     closed: stat,
     mode,
     kept: [],
-    isDoubtful: false,
+    doubtful: [],
     random,
     emit,
     signal: attempt.signal

@@ -1,4 +1,4 @@
-import { blockRange, type ByteRange } from '../core/blocks.js'
+import { blockRange, blockSizeFor, type ByteRange } from '../core/blocks.js'
 import { isRefusal, isTransient, toUploadError } from '../core/errors.js'
 import type { Digest, Ledger } from '../core/ledger.js'
 import type { BlockQueue, BlockSupply } from './block-queue.js'
@@ -8,6 +8,7 @@ import type { Lane } from './lane.js'
 import type { PartFile } from './part-file.js'
 import type { RemoteFile, Source } from './ports.js'
 import { sendRange } from './send-range.js'
+import { tellingSample } from './telling-sample.js'
 
 export interface TransferTask {
   readonly source: Source
@@ -35,9 +36,6 @@ export async function transfer(task: TransferTask, queue: BlockQueue): Promise<v
   }
 }
 
-/** Bytes of an acknowledged block that a lane reads back when it joins. */
-const SAMPLE = 64 * 1024
-
 class MissingBlocks implements BlockSupply {
   readonly done: Promise<void>
   private readonly waiting: number[]
@@ -47,8 +45,10 @@ class MissingBlocks implements BlockSupply {
   private failure: Error | undefined
   /** Whether a lane without a handle may join: one that took a block and gave it back would break the order. */
   private isOpenToOthers = false
-  /** The first piece that was acknowledged, while no block is. */
-  private firstSample: ByteRange | undefined
+  /** What a lane reads back when it joins: acknowledged, and telling. */
+  private sample: ByteRange | undefined
+  /** What is sent is to give a sample; not while what is kept may have one. */
+  private seeksSample: boolean
   private settle: () => void = () => undefined
 
   constructor(
@@ -56,6 +56,7 @@ class MissingBlocks implements BlockSupply {
     private readonly queue: BlockQueue
   ) {
     this.waiting = task.ledger.missing()
+    this.seeksSample = task.ledger.acknowledgedBytes() === 0
     this.done = new Promise((resolve, reject) => {
       this.settle = () => {
         if (this.inFlight > 0) return
@@ -64,7 +65,7 @@ class MissingBlocks implements BlockSupply {
       }
     })
     this.watch(task.part.home)
-    if (!task.oneLane) void task.part.canBeRead.then(canBeRead => this.letOthersJoin(canBeRead))
+    if (!task.oneLane) void this.letOthersJoin()
     this.settle()
   }
 
@@ -80,7 +81,8 @@ class MissingBlocks implements BlockSupply {
       const { source, ledger, part, onAcknowledged } = this.task
       const handle = part.handleOf(lane) ?? (await this.join(lane))
       const range = blockRange(ledger.fileSize, block)
-      const onSample = this.sample === undefined ? (sample: ByteRange) => this.noteFirst(sample) : undefined
+      const isSought = this.seeksSample && this.sample === undefined
+      const onSample = isSought ? (sample: ByteRange) => this.noteSample(sample) : undefined
       void this.enter(lane, block, await sendRange({ source, range, lane, handle, onAcknowledged, onSample }))
     } catch (error) {
       this.giveBack(lane, block, error)
@@ -94,22 +96,20 @@ class MissingBlocks implements BlockSupply {
     return this.isOpenToOthers && this.sample !== undefined
   }
 
-  private letOthersJoin(canBeRead: boolean): void {
-    this.isOpenToOthers = canBeRead
+  private async letOthersJoin(): Promise<void> {
+    const { ledger, source, part } = this.task
+    if (!(await part.canBeRead)) return
+    if (!this.seeksSample) {
+      // A local file that cannot be read fails when its blocks are sent.
+      this.sample = await tellingSample(ledger, source).catch(() => undefined)
+      this.seeksSample = true
+    }
+    this.isOpenToOthers = true
     this.queue.changed()
   }
 
-  /** Of the latest acknowledged block, or of the first one that is under way. */
-  private get sample(): ByteRange | undefined {
-    const { ledger } = this.task
-    const latest = ledger.recent().at(-1)
-    if (latest === undefined) return this.firstSample
-    const { offset, length } = blockRange(ledger.fileSize, latest)
-    return { offset, length: Math.min(length, SAMPLE) }
-  }
-
-  private noteFirst(sample: ByteRange): void {
-    this.firstSample = sample
+  private noteSample(sample: ByteRange): void {
+    this.sample ??= sample
     this.queue.changed()
   }
 
@@ -136,10 +136,8 @@ class MissingBlocks implements BlockSupply {
     try {
       const digest = await answer()
       await this.proofs.get(lane)
-      const isFirst = this.sample === undefined
       ledger.acknowledge(block, digest)
       this.inFlight--
-      if (isFirst) this.queue.changed()
       this.settle()
     } catch (error) {
       this.giveBack(lane, block, error)
@@ -148,8 +146,11 @@ class MissingBlocks implements BlockSupply {
 
   /** The block of a lost lane, or of a second writer that is refused, waits for another; any other failure is the file's. */
   private giveBack(lane: Lane, block: number, error: unknown): void {
-    const { part } = this.task
+    const { part, ledger } = this.task
     this.inFlight--
+    // What is sent once more tells nothing of the time before.
+    if (this.sample !== undefined && Math.floor(this.sample.offset / blockSizeFor(ledger.fileSize)) === block)
+      this.sample = undefined
     // Some servers report a lost connection in an answer: whatever it is, this session is not used again.
     if (isTransient(error) && lane.ended === undefined) lane.remote.close()
     if (error instanceof JoinSpoiledPart) {

@@ -19,16 +19,16 @@ export interface VerifyTask {
   readonly mode: VerifyMode
   /** Blocks that an earlier attempt had sent. */
   readonly kept: readonly number[]
-  /** Something may have emptied the file while it was sent. */
-  readonly isDoubtful: boolean
+  /** What would show it if something emptied the file while it was sent; empty when nothing can have. */
+  readonly doubtful: readonly ByteRange[]
   readonly random: () => number
   readonly emit: Emit
   readonly signal: AbortSignal
 }
 
 /**
- * Proves, as far as the mode asks, that the closed part file holds the local file's bytes. A file that kept blocks is
- * read back at its head, its seams and its tail in every mode. Returns what the server says of the part file.
+ * Proves, as far as the mode asks, that the closed part file holds the local file's bytes. A file that kept blocks, or is
+ * in doubt, is read back at its head, its seams and its tail in every mode. Returns what the server says of the part file.
  *
  * @throws UploadError `not-verified` with what was expected and what was found.
  */
@@ -47,8 +47,9 @@ export async function verify(task: VerifyTask): Promise<RemoteStat> {
     if (!(await hasDigest(task))) await readBack(task, [{ offset: 0, length: source.size }])
     return stat
   }
-  const ranges =
-    task.kept.length > 0 || task.isDoubtful ? seamRanges(source.size, task.kept, task.random) : []
+  const { kept, doubtful, random } = task
+  const ranges = [...doubtful]
+  if (kept.length > 0 || doubtful.length > 0) ranges.push(...seamRanges(source.size, kept, random))
   if (mode === 'tail') ranges.push(tailOf(source.size))
   await readBack(task, ranges)
   return stat
