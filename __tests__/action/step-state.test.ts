@@ -1,6 +1,7 @@
 import { expect, test } from '@jest/globals'
 import { readSettings } from '../../src/run/inputs.js'
-import { statePlace } from '../../src/action/step-state.js'
+import { openState, statePlace } from '../../src/action/step-state.js'
+import { SharedSessions } from '../../src/adapters/sftp/shared-sessions.js'
 import { standingIn } from '../../src/core/extraneous.js'
 import { deriveStateKeys } from '../../src/core/seal.js'
 import { inputsOf } from './action-yml.js'
@@ -8,9 +9,14 @@ import { inputsOf } from './action-yml.js'
 const JOB = { workspace: '/work', temp: '/temp', run: '1', attempt: 1, runner: 'runner' }
 const KEYS = deriveStateKeys('secret')
 
+function settingsOf(given: Readonly<Record<string, string>> = {}) {
+  return readSettings(
+    inputsOf({ host: 'example.com', username: 'deploy', key: 'a key', paths: 'dist', ...given })
+  )
+}
+
 function placeOf(given: Readonly<Record<string, string>>) {
-  const inputs = { host: 'example.com', username: 'deploy', key: 'a key', paths: 'dist', ...given }
-  return statePlace(readSettings(inputsOf(inputs)), KEYS, JOB)
+  return statePlace(settingsOf(given), KEYS, JOB)
 }
 
 test('every shard has a state of its own, in the cache, on the server and on the disk', () => {
@@ -38,4 +44,19 @@ test('the file on the server lies in remote-path, and delete knows it', () => {
 test('a shard finds its state again, also when there are more shards now', () => {
   expect(placeOf({ shard: '2/5' })).toEqual(placeOf({ shard: '2/5' }))
   expect(placeOf({ shard: '2/6' })).toEqual(placeOf({ shard: '2/5' }))
+})
+
+test('a job is not the only one of its run and attempt', () => {
+  const state = openState({
+    settings: settingsOf(),
+    secret: 'secret',
+    job: JOB,
+    sessions: new SharedSessions(() => Promise.reject(new Error('no session is needed'))),
+    lastSaveLimits: () => ({ eachMs: 1, allMs: 1 }),
+    isTroubled: false,
+    onNotice: () => undefined,
+    onTrouble: () => undefined
+  })
+  expect(state.writer).toMatchObject({ run: '1', attempt: 1 })
+  expect(state.isOnlyWriter).toBe(false)
 })

@@ -1,7 +1,8 @@
 import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { blockCount } from '../../src/core/blocks.js'
-import { claimedId, partPath, type VerifyMode } from '../../src/core/identity.js'
+import { claimIds, type Claimant } from '../../src/core/claim.js'
+import { partPath, type VerifyMode } from '../../src/core/identity.js'
 import type { UploadRecord } from '../../src/core/resume.js'
 import type { StateKeys } from '../../src/core/seal.js'
 import { LocalFiles } from './local-files.js'
@@ -11,8 +12,8 @@ interface Evidence {
   /** What the server shows as `/`. */
   readonly root: string
   readonly keys: StateKeys
-  /** The run that the upload belongs to. */
-  readonly run: string
+  /** The attempt that is to go on. */
+  readonly claimant: Claimant
   readonly verify: VerifyMode
 }
 
@@ -31,13 +32,14 @@ function keepable(
   path: string,
   remote: string,
   record: UploadRecord,
-  { root, run, verify }: Evidence
+  { root, claimant, verify }: Evidence
 ): number {
   const { size, mtimeMs } = statSync(path)
   const { identity, publishing, published, partId, ledger } = record
   if (identity.size !== size || publishing === true || published !== undefined || blockCount(size) <= 1)
     return 0
   if (identity.mtimeMs !== mtimeMs && (verify === 'timestamp' || verify === 'tail')) return 0
-  const isThere = [partId, claimedId(partId, run)].some(id => existsSync(join(root, partPath(remote, id))))
+  const ids = [partId, ...claimIds(partId, claimant).earlier]
+  const isThere = ids.some(id => existsSync(join(root, partPath(remote, id))))
   return isThere ? LocalFiles.matching(path, ledger) : 0
 }

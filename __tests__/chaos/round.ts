@@ -19,7 +19,6 @@ const MIB = 1024 * 1024
 /** Of real time: within it a dark line is found out. */
 const STALL_MS = 300
 const PATIENT_MS = 20_000
-const LAST_ATTEMPT = 99
 const RUN = '100'
 const hostKey = generateKeyPair().private
 
@@ -140,17 +139,18 @@ class Round {
       watch.request(request, honest, this.mayBeAbsent(undefined))
       return [honest]
     }
+    const writer = { run: RUN, attempt: scenario.attempts.length + 1, runner: 'last' }
     const missing = missingBytes(local, store.text, {
       root: this.root,
       keys,
-      run: RUN,
+      claimant: writer,
       verify: scenario.verify
     })
     const before = server.stats.bytesWritten
     const results = await this.run({
       local,
       store,
-      writer: { run: RUN, attempt: LAST_ATTEMPT, runner: 'last' },
+      writer,
       troubles: Troubles.none(),
       connections: 3,
       retries: 1,

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { openLocalSource } from '../../src/adapters/local/local-source.js'
 import { ReaderPool } from '../../src/adapters/local/reader-pool.js'
 import { createHostKeyPolicy } from '../../src/adapters/sftp/host-keys.js'
-import { claimedId } from '../../src/core/identity.js'
+import { claimIds } from '../../src/core/claim.js'
 import type { FileResult } from '../../src/core/report.js'
 import { deriveStateKeys, openSealed } from '../../src/core/seal.js'
 import { parseUploadMeta, writerIsGone } from '../../src/core/upload-meta.js'
@@ -81,6 +81,7 @@ export async function playRun(
     state: {
       keys,
       writer,
+      isOnlyWriter: false,
       intervalMs: more.intervalMs,
       store: {
         load: async () => {
@@ -89,8 +90,10 @@ export async function playRun(
           const isOwn = (sealed: string) =>
             rivals.length === 0 && writerIsGone(parseUploadMeta(openSealed(keys, sealed)), writer)
           for (const sealed of texts.filter(isOwn)) {
-            for (const { partId } of recordsIn(keys, sealed, remotes).values())
-              ids.add(partId).add(claimedId(partId, writer.run))
+            for (const { partId } of recordsIn(keys, sealed, remotes).values()) {
+              const { id, earlier } = claimIds(partId, writer)
+              for (const each of [partId, id, ...earlier]) ids.add(each)
+            }
           }
           return texts
         },

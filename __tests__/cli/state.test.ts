@@ -1,9 +1,14 @@
 import { describe, expect, test } from '@jest/globals'
-import { writerOf } from '../../src/cli/state.js'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { openState, writerOf } from '../../src/cli/state.js'
 import { Ledger } from '../../src/core/ledger.js'
 import { deriveStateKeys, sealText } from '../../src/core/seal.js'
 import { formatUploadMeta, type Writer } from '../../src/core/upload-meta.js'
 import { loadState } from '../../src/engine/checkpoint.js'
+import { readSettings } from '../../src/run/inputs.js'
+import { inputsOf } from '../action/action-yml.js'
 import { MemoryStore } from '../support/memory-store.js'
 
 const keys = deriveStateKeys('secret')
@@ -14,9 +19,9 @@ async function claims(from: Writer, closed: boolean, by: Writer): Promise<(strin
   const store = new MemoryStore()
   const records = new Map([['target', record]])
   store.text = sealText(keys, formatUploadMeta({ writer: from, closed, savedAtMs: 1, records }))
-  const state = { store, keys, writer: by, intervalMs: 0 }
+  const state = { store, keys, writer: by, isOnlyWriter: true, intervalMs: 0 }
   const loaded = await loadState(state, () => undefined, new AbortController().signal)
-  return [...loaded.records.values()].map(({ claimId }) => claimId)
+  return [...loaded.records.values()].map(({ claim }) => claim?.id)
 }
 
 describe('a process of the command line', () => {
@@ -26,6 +31,24 @@ describe('a process of the command line', () => {
     const [claim] = await claims(alone, false, writerOf('here', true))
     expect(claim).toMatch(/^[0-9a-f]{8}$/)
     expect(await claims(alone, true, writerOf('here', true))).toEqual([claim])
+  })
+
+  test('goes on with what the one before it had claimed: nobody else goes by its name', async () => {
+    const cache = await mkdtemp(join(tmpdir(), 'state-'))
+    try {
+      const inputs = { host: 'example.com', username: 'deploy', password: 'secret', paths: 'dist' }
+      const settings = readSettings(inputsOf(inputs))
+      const open = () =>
+        openState(settings, 'secret', { cache, own: cache, paths: ['dist'] }, text => expect(text).toBe(''))
+      const first = await open()
+      await first.close()
+      const second = await open()
+      await second.close()
+      expect(second.state.writer).toEqual(first.state.writer)
+      expect([first, second].map(({ state }) => state.isOnlyWriter)).toEqual([true, true])
+    } finally {
+      await rm(cache, { recursive: true })
+    }
   })
 
   test.each([

@@ -28,7 +28,11 @@ function open(intervalMs = 60_000) {
   const at: number[] = []
   const startedMs = clock.now()
   store.onSave = () => at.push(clock.now() - startedMs)
-  const checkpoints = new Checkpoints({ store, keys, writer, intervalMs }, () => ({ records }), clock)
+  const checkpoints = new Checkpoints(
+    { store, keys, writer, isOnlyWriter: false, intervalMs },
+    () => ({ records }),
+    clock
+  )
   const ended = new AbortController()
   const acknowledge = (index: number) => records.get('target')?.ledger.acknowledge(index, `digest ${index}`)
   const at_ = (milliseconds: number, happens: () => unknown) =>
@@ -127,7 +131,7 @@ describe('checkpoints', () => {
 
 test('where nothing is kept, nothing is found and nothing fails', async () => {
   const { clock, records } = open()
-  const state = { store: undefined, keys, writer, intervalMs: 1_000 }
+  const state = { store: undefined, keys, writer, isOnlyWriter: false, intervalMs: 1_000 }
   const found = await loadState(state, () => undefined, new AbortController().signal)
   expect([...found.records]).toEqual([])
   await clock.until(new Checkpoints(state, () => ({ records }), clock).close())
@@ -139,7 +143,7 @@ describe('loading', () => {
     store.text = text
     const events: UploadEvent[] = []
     const { records } = await loadState(
-      { store, keys, writer: as, intervalMs: 0 },
+      { store, keys, writer: as, isOnlyWriter: false, intervalMs: 0 },
       event => void events.push(event),
       new AbortController().signal
     )
@@ -229,7 +233,7 @@ describe('loading from more than one place', () => {
     const store = new MemoryStore()
     store.elsewhere = [...texts]
     const events: UploadEvent[] = []
-    const state = { store, keys, writer, intervalMs: 0 }
+    const state = { store, keys, writer, isOnlyWriter: false, intervalMs: 0 }
     const emit = (event: UploadEvent) => void events.push(event)
     const { records } = await loadState(state, emit, new AbortController().signal)
     const told = events.flatMap(event => ('text' in event ? [event.text] : []))

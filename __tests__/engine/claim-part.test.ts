@@ -114,6 +114,65 @@ describe('two runs that load the same state at the same time', () => {
   })
 })
 
+/** Both, to their ends, the second once the first goes on with a part file, or sends one. */
+async function oneAfterTheOther(
+  [one, its]: readonly [MemoryWorld, RunOptions],
+  [two, theirs]: readonly [MemoryWorld, RunOptions]
+): Promise<[Outcome, Outcome]> {
+  const isSending = new Promise<void>(resolve => {
+    one.onEvent = ({ type }) => {
+      if (type === 'acknowledged') resolve()
+    }
+  })
+  const first = one.start(its)
+  await one.clock.until(isSending)
+  const [report, other] = await one.clock.until(Promise.all([first, two.start(theirs)]))
+  one.checkPromises()
+  two.checkPromises()
+  return [
+    { report, events: one.events },
+    { report: other, events: two.events }
+  ]
+}
+
+describe.each([
+  ['at the same time', together],
+  ['one after the other', oneAfterTheOther]
+] as const)('two jobs of one attempt that load the same state, %s', (_when, runBoth) => {
+  async function expectApart(world: MemoryWorld, attempt: { run: string; attempt: number }): Promise<void> {
+    const rival = world.rival()
+    world.put('app.zip', build(15 * MIB), world.clock.now())
+    rival.put('app.zip', build(17 * MIB), world.clock.now())
+    const outcomes = await runBoth(
+      [world, { connections: 2, writer: { ...attempt, runner: 'one' } }],
+      [rival, { connections: 2, writer: { ...attempt, runner: 'two' } }]
+    )
+    const results = outcomes.map(outcome => resultOf(outcome, 'app.zip'))
+    expect(results.map(({ status }) => status)).toEqual(['uploaded', 'uploaded'])
+    expect(results.filter(({ reusedBytes }) => reusedBytes > 6 * MIB)).toHaveLength(1)
+    expect(results.filter(({ sentBytes }) => sentBytes === SIZE)).toHaveLength(1)
+    expect(world.server.names('site')).toEqual(['app.zip'])
+  }
+
+  test('of another run: one goes on, the other starts over, part files are never shared', async () => {
+    for (let seed = 1; seed <= 6; seed++)
+      await expectApart(await interrupted({ seed, jitterMs: 8 * seed }), { run: '200', attempt: 1 })
+  })
+
+  test('of a later attempt of the run that wrote it: as well', async () => {
+    for (let seed = 1; seed <= 6; seed++)
+      await expectApart(await interrupted({ seed, jitterMs: 8 * seed }), { run: '100', attempt: 2 })
+  })
+
+  test('after an attempt that claimed it and was killed: as well', async () => {
+    const world = await interrupted()
+    const { text } = world.store
+    await world.interrupt(3.5 * MIB, other('200'))
+    world.store.text = text
+    await expectApart(world, { run: '200', attempt: 2 })
+  })
+})
+
 describe('a run that claimed a part file', () => {
   test('and was killed before it saved a checkpoint: its next attempt loses nothing, another run starts', async () => {
     const world = await interrupted()
@@ -129,6 +188,46 @@ describe('a run that claimed a part file', () => {
     expect(decisionsOf(outcome)).toEqual(['continue'])
     expect(resultOf(outcome, 'app.zip')).toMatchObject({ status: 'uploaded', reusedBytes: kept })
     expect(kept).toBeGreaterThan(7 * MIB)
+    expect(world.server.names('site')).toEqual(['app.zip'])
+  })
+
+  test('and was killed again and again: an attempt finds what any before it had claimed', async () => {
+    const world = await interrupted()
+    const { text } = world.store
+    for (const attempt of [1, 2, 4]) {
+      const outcome = await world.interrupt(1.5 * MIB, { writer: { run: '200', attempt, runner: 'runner' } })
+      expect(decisionsOf(outcome)).toEqual(['continue'])
+      world.store.text = text
+    }
+    const outcome = await world.run({ writer: { run: '200', attempt: 8, runner: 'runner' } })
+    expect(decisionsOf(outcome)).toEqual(['continue'])
+    expect(world.server.names('site')).toEqual(['app.zip'])
+  })
+
+  test('looks at no more names than it may have', async () => {
+    for (const [attempt, names] of [
+      [1, 1],
+      [2, 2],
+      [3, 3],
+      [50, 5]
+    ] as const) {
+      const world = await interrupted()
+      const asked = world.server.requests('stat').length
+      await world.run({ writer: { run: '200', attempt, runner: 'runner' } })
+      const parts = world.server.requests('stat').slice(asked)
+      expect(parts.filter(({ path }) => path.endsWith('.part'))).toHaveLength(names)
+    }
+  })
+
+  test('as a command line that is the only one by its name, and was killed: the next one goes on', async () => {
+    const world = await interrupted()
+    const { text } = world.store
+    const command = { ...other('command line, here'), isOnlyWriter: true }
+    await world.interrupt(3.5 * MIB, command)
+    world.store.text = text
+    const outcome = await world.run(command)
+    expect(decisionsOf(outcome)).toEqual(['continue'])
+    expect(resultOf(outcome, 'app.zip').reusedBytes).toBeGreaterThan(7 * MIB)
     expect(world.server.names('site')).toEqual(['app.zip'])
   })
 

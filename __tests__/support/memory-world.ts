@@ -33,6 +33,7 @@ const SETTINGS: UploadSettings = {
 export interface RunOptions extends Partial<UploadSettings> {
   readonly signal?: AbortSignal
   readonly writer?: Partial<Writer>
+  readonly isOnlyWriter?: boolean
   readonly intervalMs?: number
   /** A file that is made of the results: its name, and its bytes. */
   readonly last?: {
@@ -156,6 +157,7 @@ export class MemoryWorld {
   start({
     signal,
     writer,
+    isOnlyWriter = false,
     intervalMs = 60_000,
     names,
     last,
@@ -183,6 +185,7 @@ export class MemoryWorld {
         store: this.store,
         keys: this.keys,
         writer: { run: '100', attempt: 1, runner: 'runner', ...writer },
+        isOnlyWriter,
         intervalMs
       },
       world: this.world(),

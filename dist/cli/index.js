@@ -59667,7 +59667,7 @@ exports.suggestSimilar = suggestSimilar;
 __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
 /* harmony import */ var _small_heap_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(139);
 /* harmony import */ var _esm_dirname_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9853);
-/* harmony import */ var _cli_main_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(5441);
+/* harmony import */ var _cli_main_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(5544);
 
 
 
@@ -59678,7 +59678,7 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 5441:
+/***/ 5544:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -70618,7 +70618,6 @@ function stopSignal(exitCodeOf = () => 1) {
 
 ;// CONCATENATED MODULE: ./lib/core/identity.js
 
-
 const VERIFY_MODES = ['size', 'timestamp', 'tail', 'full'];
 /** Length of the tail that is told apart by its digest, in bytes. */
 const TAIL_LENGTH = 1024 * 1024;
@@ -70645,10 +70644,6 @@ function identityDifference(recorded, today, mode) {
 /** `NAME.<id>.part` beside the target: `id` is drawn anew for every upload that starts from zero. */
 function partPath(remotePath, id) {
     return `${remotePath}.${id}.part`;
-}
-/** The id that a run gives a part file before it goes on with it: the same in all attempts of the run, and no other run's. */
-function claimedId(id, run) {
-    return (0,external_node_crypto_.createHash)('sha256').update(`${id} ${run}`).digest('hex').slice(0, 8);
 }
 const PART_NAME = /^(.+)\.[0-9a-f]{8}\.part$/s;
 /** The name of the target that a part file of this name belongs to; `undefined` when it is no part file. */
@@ -71156,17 +71151,24 @@ async function lookAtServer({ progress, lane, attempt }) {
         const isLate = attempt.settings.publish === 'together' && blockCount(file.size) <= 1;
         return isLate ? { target: await lane.remote.stat(file.remote) } : {};
     }
-    const { partId, claimId } = record;
+    const ids = idsOf(record);
     const look = (id) => lane.remote.stat(partPath(file.remote, id));
-    const [part, claimed, target] = await drain([
-        look(partId),
-        claimId === undefined ? undefined : look(claimId),
-        lane.remote.stat(file.remote)
-    ]);
-    if (claimId === undefined || claimed === undefined)
-        return { record, part, target };
-    // Claimed before: the answer was lost, or an earlier attempt of this run was killed before it saved a checkpoint.
-    return { record: { ...record, partId: claimId, claimId: undefined }, part: claimed, target };
+    const [parts, target] = await drain([drain(ids.map(look)), lane.remote.stat(file.remote)]);
+    const at = parts.findIndex(part => part !== undefined);
+    const partId = ids[at];
+    if (partId === undefined)
+        return { record, target };
+    const claim = partId === record.claim?.id ? undefined : record.claim;
+    return { record: { ...record, partId, claim }, part: parts[at], target };
+}
+/**
+ * The ids that the part file may have, the latest first. An earlier attempt of this run, which claimed it, may have been
+ * killed before it saved a checkpoint. What has the id of one's own claim is another job's where that cannot be.
+ */
+function idsOf({ partId, claim }) {
+    if (claim === undefined)
+        return [partId];
+    return claim.isOwn ? [claim.id, ...claim.earlier, partId] : [...claim.earlier, partId];
 }
 /** Removes the record's part file. @throws UploadError `connection-lost` or `stalled`. */
 async function discard({ progress, lane }, record) {
@@ -72141,9 +72143,9 @@ function warnOnce({ traits, world }, { message }) {
 
 
 /** Why an upload starts over whose part file was there and cannot be claimed. */
-const TAKEN_AWAY = 'another run goes on with its part file';
+const TAKEN_AWAY = 'another job goes on with its part file';
 /**
- * Gives the part file a new id where the old name could do harm: where another run may have loaded the same state, and
+ * Gives the part file a new id where the old name could do harm: where another job may have loaded the same state, and
  * would write into the same file (only one of two renames finds it); before it gets bytes that a saved state does not
  * know of (if that state came back, it would claim blocks that were written over since); and where the rename to the
  * target may still be on its way (a server that empties a file when it is opened again would publish it empty).
@@ -72157,8 +72159,8 @@ async function giveNewId(task) {
     const { record, lane, attempt } = task;
     if (record.rebuilt === true)
         return lane.remote.canCopy ? copyPart(task) : renamePart(task, attempt.world.newId());
-    if (record.claimId !== undefined)
-        return renamePart(task, record.claimId);
+    if (record.claim !== undefined)
+        return claimPart(task, record.claim);
     if (record.publishing !== true)
         return task;
     try {
@@ -72174,14 +72176,14 @@ async function giveNewId(task) {
 /**
  * Claims a part file that is whole, and will only be renamed: where the server refuses that, it refuses it to all.
  *
- * @throws UploadError `not-verified` when another run has it.
+ * @throws UploadError `not-verified` when another job has it.
  */
 async function claimWhole(task) {
     const { record } = task;
-    if (record.claimId === undefined)
+    if (record.claim === undefined)
         return task;
     try {
-        return await renamePart(task, record.claimId);
+        return await claimPart(task, record.claim);
     }
     catch (error) {
         if (!isRefusal(error))
@@ -72191,9 +72193,20 @@ async function claimWhole(task) {
         return task;
     }
 }
-/** Whether the refusal to rename the part file of that record says that another run was faster. */
-function isTakenAway({ claimId }, error) {
-    return claimId !== undefined && error.code === 'not-found';
+/** Whether the refusal to rename the part file of that record says that another job was faster. */
+function isTakenAway({ claim }, error) {
+    return claim !== undefined && error.code === 'not-found';
+}
+/** @throws UploadError when the server refuses it, or the answer is lost: then a later look at the server finds it. */
+async function claimPart(task, claim) {
+    try {
+        return await renamePart(task, claim.id);
+    }
+    catch (error) {
+        if (isTransient(error))
+            remember(task, { ...task.record, claim: { ...claim, isOwn: true } });
+        throw error;
+    }
 }
 async function renamePart(task, partId) {
     const { progress, record, lane } = task;
@@ -72204,7 +72217,7 @@ async function renamePart(task, partId) {
 /** The part file has that id from now on. */
 function goOnWith(task, partId) {
     abandon(task);
-    const record = { ...task.record, partId, claimId: undefined, rebuilt: undefined, publishing: undefined };
+    const record = { ...task.record, partId, claim: undefined, rebuilt: undefined, publishing: undefined };
     return { ...task, record: remember(task, record) };
 }
 /** Goes on with a copy of what is kept of the part file, which is removed. */
@@ -73199,6 +73212,24 @@ function parseEnvelope(text) {
         return { version: value.version, seal: value.seal, payload: value.payload };
     }
     throw new Error('it is not an envelope with version, seal and payload');
+}
+
+;// CONCATENATED MODULE: ./lib/core/claim.js
+
+/** Attempts that are looked back at: each that gets to a file takes what the one before had claimed. */
+const LOOKED_BACK = 4;
+/**
+ * By what that attempt claims a part file. Other jobs of the same attempt do it by the same id; earlier attempts are over,
+ * since the attempts of a run come one after the other.
+ */
+function claimIds(partId, { run, attempt }) {
+    const idOf = (number) => claimedId(partId, run, number);
+    const back = Math.max(0, Math.min(attempt - 1, LOOKED_BACK));
+    const earlier = Array.from({ length: back }, (_, index) => idOf(attempt - 1 - index));
+    return { id: idOf(attempt), earlier };
+}
+function claimedId(partId, run, attempt) {
+    return (0,external_node_crypto_.createHash)('sha256').update(`${partId} ${run} ${attempt}`).digest('hex').slice(0, 8);
 }
 
 ;// CONCATENATED MODULE: ./node_modules/valibot/dist/index.mjs
@@ -80920,18 +80951,19 @@ async function loadState(state, emit, signal) {
     if (meta === undefined)
         return { records: new Map() };
     if (writerIsGone(meta, writer))
-        return { ...meta, records: toClaim(meta.records, writer.run) };
+        return { ...meta, records: toClaim(meta.records, state) };
     emit({
         type: 'notice',
         text: `Run ${meta.writer.run} may still be uploading to this target; its unfinished files are not continued.`
     });
     return { records: new Map([...meta.records].filter(([, { published }]) => published !== undefined)) };
 }
-/** Another run may load the same state at the same time: whoever goes on with a part file has to claim it. */
-function toClaim(records, run) {
+/** Others may load the same state at the same time: whoever goes on with a part file has to claim it. */
+function toClaim(records, { writer, isOnlyWriter }) {
+    const claimOf = (partId) => ({ ...claimIds(partId, writer), isOwn: isOnlyWriter });
     return new Map([...records].map(([name, record]) => [
         name,
-        record.published === undefined ? { ...record, claimId: claimedId(record.partId, run) } : record
+        record.published === undefined ? { ...record, claim: claimOf(record.partId) } : record
     ]));
 }
 function openAll(texts, keys, emit) {
@@ -83662,14 +83694,16 @@ async function openState(settings, secret, place, onTrouble) {
     const store = await FileStore.open({ directory, machine, onTrouble });
     const writer = writerOf(machine, store.isAlone);
     return {
-        state: { store, keys, writer, intervalMs: settings.state.checkpointIntervalMs },
+        state: { store, keys, writer, isOnlyWriter: true, intervalMs: settings.state.checkpointIntervalMs },
         isKept: () => store.isKept,
         close: () => store.close()
     };
 }
 /**
- * The next attempt is told from this one by its being alone on its machine: see `FileStore`. One that is not is a run of
- * its own, which neither continues what a process at work may still write, nor claims what another one has claimed.
+ * The next attempt is told from this one by its being alone on its machine: see `FileStore`. So no two at work have one
+ * name, and what has been claimed by the name was claimed by a process that is gone, if not by this one. One that is not
+ * alone is a run of its own, which neither continues what a process at work may still write, nor claims what another one
+ * has claimed.
  */
 function writerOf(machine, isAlone) {
     const name = isAlone ? machine : (0,external_node_crypto_.randomBytes)(8).toString('hex');
@@ -83689,7 +83723,7 @@ async function secretOf({ own }, onTrouble) {
 function keepsNothing() {
     const keys = deriveStateKeys((0,external_node_crypto_.randomBytes)(32).toString('hex'));
     return {
-        state: { store: undefined, keys, writer: writerOf('', false), intervalMs: 0 },
+        state: { store: undefined, keys, writer: writerOf('', false), isOnlyWriter: true, intervalMs: 0 },
         isKept: () => false,
         close: () => Promise.resolve()
     };

@@ -41,15 +41,17 @@ export async function openState(
   const store = await FileStore.open({ directory, machine, onTrouble })
   const writer = writerOf(machine, store.isAlone)
   return {
-    state: { store, keys, writer, intervalMs: settings.state.checkpointIntervalMs },
+    state: { store, keys, writer, isOnlyWriter: true, intervalMs: settings.state.checkpointIntervalMs },
     isKept: () => store.isKept,
     close: () => store.close()
   }
 }
 
 /**
- * The next attempt is told from this one by its being alone on its machine: see `FileStore`. One that is not is a run of
- * its own, which neither continues what a process at work may still write, nor claims what another one has claimed.
+ * The next attempt is told from this one by its being alone on its machine: see `FileStore`. So no two at work have one
+ * name, and what has been claimed by the name was claimed by a process that is gone, if not by this one. One that is not
+ * alone is a run of its own, which neither continues what a process at work may still write, nor claims what another one
+ * has claimed.
  */
 export function writerOf(machine: string, isAlone: boolean): Writer {
   const name = isAlone ? machine : randomBytes(8).toString('hex')
@@ -70,7 +72,7 @@ async function secretOf({ own }: StatePlace, onTrouble: (text: string) => void):
 function keepsNothing(): CommandState {
   const keys = deriveStateKeys(randomBytes(32).toString('hex'))
   return {
-    state: { store: undefined, keys, writer: writerOf('', false), intervalMs: 0 },
+    state: { store: undefined, keys, writer: writerOf('', false), isOnlyWriter: true, intervalMs: 0 },
     isKept: () => false,
     close: () => Promise.resolve()
   }

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import type { Digest } from './ledger.js'
 import { formatBytes, formatNumber } from './quantities.js'
 
@@ -57,11 +56,6 @@ export function identityDifference(
 /** `NAME.<id>.part` beside the target: `id` is drawn anew for every upload that starts from zero. */
 export function partPath(remotePath: string, id: string): string {
   return `${remotePath}.${id}.part`
-}
-
-/** The id that a run gives a part file before it goes on with it: the same in all attempts of the run, and no other run's. */
-export function claimedId(id: string, run: string): string {
-  return createHash('sha256').update(`${id} ${run}`).digest('hex').slice(0, 8)
 }
 
 const PART_NAME = /^(.+)\.[0-9a-f]{8}\.part$/s

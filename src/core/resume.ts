@@ -1,4 +1,5 @@
 import { blockRange } from './blocks.js'
+import type { Claim } from './claim.js'
 import { identityDifference, type Identity, type VerifyMode } from './identity.js'
 import type { Ledger } from './ledger.js'
 import { formatBytes } from './quantities.js'
@@ -16,8 +17,8 @@ export interface UploadRecord {
   readonly partId: string
   readonly identity: Identity
   readonly ledger: Ledger
-  /** Of a record that was loaded: the id that its part file gets before this run goes on with it; see `claimedId`. */
-  readonly claimId?: string | undefined
+  /** Of a record that was loaded: others may have loaded it, too, and whoever goes on with its part file claims it first. */
+  readonly claim?: Claim | undefined
   /** Blocks that were sent are to be sent with other bytes, while an older state may still hold their digests. */
   readonly rebuilt?: boolean | undefined
   /** The part file was closed and verified, and has its attributes: only its rename is missing. */

@@ -1,5 +1,5 @@
+import { claimIds } from '../core/claim.js'
 import { reasonOf } from '../core/errors.js'
-import { claimedId } from '../core/identity.js'
 import { openSealed, sealText, type StateKeys } from '../core/seal.js'
 import {
   differInTimeAlone,
@@ -18,6 +18,8 @@ export interface State {
   readonly store: StateStore | undefined
   readonly keys: StateKeys
   readonly writer: Writer
+  /** Nobody else at work goes by the run and the attempt of that writer. */
+  readonly isOnlyWriter: boolean
   /** Milliseconds between two checkpoints; 0: only at the end. */
   readonly intervalMs: number
 }
@@ -38,7 +40,7 @@ export async function loadState(state: State, emit: Emit, signal: AbortSignal): 
   const mine = metas.filter(({ writer: { run } }) => run === writer.run)
   const meta = latestOf(mine) ?? latestOf(metas)
   if (meta === undefined) return { records: new Map() }
-  if (writerIsGone(meta, writer)) return { ...meta, records: toClaim(meta.records, writer.run) }
+  if (writerIsGone(meta, writer)) return { ...meta, records: toClaim(meta.records, state) }
   emit({
     type: 'notice',
     text: `Run ${meta.writer.run} may still be uploading to this target; its unfinished files are not continued.`
@@ -46,12 +48,13 @@ export async function loadState(state: State, emit: Emit, signal: AbortSignal): 
   return { records: new Map([...meta.records].filter(([, { published }]) => published !== undefined)) }
 }
 
-/** Another run may load the same state at the same time: whoever goes on with a part file has to claim it. */
-function toClaim(records: UploadMeta['records'], run: string): UploadMeta['records'] {
+/** Others may load the same state at the same time: whoever goes on with a part file has to claim it. */
+function toClaim(records: UploadMeta['records'], { writer, isOnlyWriter }: State): UploadMeta['records'] {
+  const claimOf = (partId: string) => ({ ...claimIds(partId, writer), isOwn: isOnlyWriter })
   return new Map(
     [...records].map(([name, record]) => [
       name,
-      record.published === undefined ? { ...record, claimId: claimedId(record.partId, run) } : record
+      record.published === undefined ? { ...record, claim: claimOf(record.partId) } : record
     ])
   )
 }

@@ -1,3 +1,4 @@
+import type { Claim } from '../core/claim.js'
 import { isRefusal, isTransient, UploadError } from '../core/errors.js'
 import { partPath } from '../core/identity.js'
 import type { UploadRecord } from '../core/resume.js'
@@ -6,10 +7,10 @@ import { abandon, discard, remember } from './decide.js'
 import type { RecordedTask } from './file-progress.js'
 
 /** Why an upload starts over whose part file was there and cannot be claimed. */
-export const TAKEN_AWAY = 'another run goes on with its part file'
+export const TAKEN_AWAY = 'another job goes on with its part file'
 
 /**
- * Gives the part file a new id where the old name could do harm: where another run may have loaded the same state, and
+ * Gives the part file a new id where the old name could do harm: where another job may have loaded the same state, and
  * would write into the same file (only one of two renames finds it); before it gets bytes that a saved state does not
  * know of (if that state came back, it would claim blocks that were written over since); and where the rename to the
  * target may still be on its way (a server that empties a file when it is opened again would publish it empty).
@@ -23,7 +24,7 @@ export async function giveNewId(task: RecordedTask): Promise<RecordedTask> {
   const { record, lane, attempt } = task
   if (record.rebuilt === true)
     return lane.remote.canCopy ? copyPart(task) : renamePart(task, attempt.world.newId())
-  if (record.claimId !== undefined) return renamePart(task, record.claimId)
+  if (record.claim !== undefined) return claimPart(task, record.claim)
   if (record.publishing !== true) return task
   try {
     return await renamePart(task, attempt.world.newId())
@@ -37,13 +38,13 @@ export async function giveNewId(task: RecordedTask): Promise<RecordedTask> {
 /**
  * Claims a part file that is whole, and will only be renamed: where the server refuses that, it refuses it to all.
  *
- * @throws UploadError `not-verified` when another run has it.
+ * @throws UploadError `not-verified` when another job has it.
  */
 export async function claimWhole(task: RecordedTask): Promise<RecordedTask> {
   const { record } = task
-  if (record.claimId === undefined) return task
+  if (record.claim === undefined) return task
   try {
-    return await renamePart(task, record.claimId)
+    return await claimPart(task, record.claim)
   } catch (error) {
     if (!isRefusal(error)) throw error
     if (isTakenAway(record, error)) throw new UploadError('not-verified', TAKEN_AWAY, { cause: error })
@@ -51,9 +52,19 @@ export async function claimWhole(task: RecordedTask): Promise<RecordedTask> {
   }
 }
 
-/** Whether the refusal to rename the part file of that record says that another run was faster. */
-export function isTakenAway({ claimId }: UploadRecord, error: UploadError): boolean {
-  return claimId !== undefined && error.code === 'not-found'
+/** Whether the refusal to rename the part file of that record says that another job was faster. */
+export function isTakenAway({ claim }: UploadRecord, error: UploadError): boolean {
+  return claim !== undefined && error.code === 'not-found'
+}
+
+/** @throws UploadError when the server refuses it, or the answer is lost: then a later look at the server finds it. */
+async function claimPart(task: RecordedTask, claim: Claim): Promise<RecordedTask> {
+  try {
+    return await renamePart(task, claim.id)
+  } catch (error) {
+    if (isTransient(error)) remember(task, { ...task.record, claim: { ...claim, isOwn: true } })
+    throw error
+  }
 }
 
 async function renamePart(task: RecordedTask, partId: string): Promise<RecordedTask> {
@@ -66,7 +77,7 @@ async function renamePart(task: RecordedTask, partId: string): Promise<RecordedT
 /** The part file has that id from now on. */
 function goOnWith(task: RecordedTask, partId: string): RecordedTask {
   abandon(task)
-  const record = { ...task.record, partId, claimId: undefined, rebuilt: undefined, publishing: undefined }
+  const record = { ...task.record, partId, claim: undefined, rebuilt: undefined, publishing: undefined }
   return { ...task, record: remember(task, record) }
 }
 

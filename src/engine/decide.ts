@@ -130,16 +130,23 @@ async function lookAtServer({ progress, lane, attempt }: FileTask): Promise<Foun
     const isLate = attempt.settings.publish === 'together' && blockCount(file.size) <= 1
     return isLate ? { target: await lane.remote.stat(file.remote) } : {}
   }
-  const { partId, claimId } = record
+  const ids = idsOf(record)
   const look = (id: string) => lane.remote.stat(partPath(file.remote, id))
-  const [part, claimed, target] = await drain([
-    look(partId),
-    claimId === undefined ? undefined : look(claimId),
-    lane.remote.stat(file.remote)
-  ])
-  if (claimId === undefined || claimed === undefined) return { record, part, target }
-  // Claimed before: the answer was lost, or an earlier attempt of this run was killed before it saved a checkpoint.
-  return { record: { ...record, partId: claimId, claimId: undefined }, part: claimed, target }
+  const [parts, target] = await drain([drain(ids.map(look)), lane.remote.stat(file.remote)])
+  const at = parts.findIndex(part => part !== undefined)
+  const partId = ids[at]
+  if (partId === undefined) return { record, target }
+  const claim = partId === record.claim?.id ? undefined : record.claim
+  return { record: { ...record, partId, claim }, part: parts[at], target }
+}
+
+/**
+ * The ids that the part file may have, the latest first. An earlier attempt of this run, which claimed it, may have been
+ * killed before it saved a checkpoint. What has the id of one's own claim is another job's where that cannot be.
+ */
+function idsOf({ partId, claim }: UploadRecord): string[] {
+  if (claim === undefined) return [partId]
+  return claim.isOwn ? [claim.id, ...claim.earlier, partId] : [...claim.earlier, partId]
 }
 
 /** Removes the record's part file. @throws UploadError `connection-lost` or `stalled`. */
