@@ -80,7 +80,7 @@ describeWithSshd('an interrupted upload', () => {
     for (const attempt of [1, 2, 3]) {
       const machine = await site.machine({ attempt })
       await buildArtifact(machine, size)
-      void site.link.cutAfter(9 * mebibyte).then(() => (site.link.refuse = true))
+      void site.link.cutAfter(7 * mebibyte).then(() => (site.link.refuse = true))
       const { main } = await machine.run(site.inputs())
       site.link.refuse = false
       kept.push(numberOf(main, 'reused-bytes'))
