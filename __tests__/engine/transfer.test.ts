@@ -304,16 +304,18 @@ describe('another lane', () => {
     }
   )
 
+  /** Much of the file is on its way when the others join. */
+  const crowded = (seed: number) => ({
+    lanes: 3,
+    seed,
+    jitterMs: 60 * seed,
+    size: 8 * MIB,
+    window: 4 * MIB
+  })
+
   test.each(['empties', 'zeroes'] as const)('never spoils the file unnoticed (%s)', async reopen => {
     for (let seed = 1; seed <= 12; seed++) {
-      const { run } = await open({
-        lanes: 3,
-        reopen,
-        seed,
-        jitterMs: 60 * seed,
-        size: 8 * MIB,
-        window: 4 * MIB
-      })
+      const { run } = await open({ ...crowded(seed), reopen })
       await expect(run()).rejects.toBeInstanceOf(JoinSpoiledPart)
     }
   })
@@ -323,15 +325,7 @@ describe('another lane', () => {
     async zeros => {
       for (const reopen of ['empties', 'zeroes'] as const) {
         for (let seed = 1; seed <= 6; seed++) {
-          const { run } = await open({
-            lanes: 3,
-            reopen,
-            seed,
-            jitterMs: 60 * seed,
-            size: 8 * MIB,
-            zeros,
-            window: 4 * MIB
-          })
+          const { run } = await open({ ...crowded(seed), reopen, zeros })
           await expect(run()).rejects.toBeInstanceOf(JoinSpoiledPart)
         }
       }

@@ -72100,17 +72100,18 @@ const OWNER_READS_AND_WRITES = 0o600;
  * Permission bits that a part file is made with: its owner has to open it again, for another lane, or to go on with it.
  * What a target is not to have is taken away by `setAttributes`.
  */
-function partMode({ source, attempt }) {
-    const mode = attempt.settings.fileMode ?? source.mode;
+function partMode(task) {
+    const mode = modeOf(task);
     return mode === undefined ? undefined : mode | OWNER_READS_AND_WRITES;
 }
 /**
  * Gives the part file the mode and the mtime that its target is to have, where they differ. Best effort: a refusal is
  * one warning a run. Returns what the server then says of the part file.
  */
-async function setAttributes({ source, attempt }, remote, path, part) {
+async function setAttributes(task, remote, path, part) {
+    const { source, attempt } = task;
     const { settings, traits } = attempt;
-    const mode = settings.fileMode ?? source.mode;
+    const mode = modeOf(task);
     const mtime = settings.preserveMtime ? Math.floor(source.mtimeMs / 1000) : undefined;
     const wanted = {
         ...(mode !== undefined && mode !== (part.mode & PERMISSIONS) ? { mode } : {}),
@@ -72128,6 +72129,10 @@ async function setAttributes({ source, attempt }, remote, path, part) {
         warnOnce(attempt, toUploadError(error, 'server-failure', `set attributes of ${path}`));
         return part;
     }
+}
+/** Permission bits that the target is to have; `undefined`: whatever the server makes. */
+function modeOf({ source, attempt }) {
+    return attempt.settings.fileMode ?? source.mode;
 }
 function warnOnce({ traits, world }, { message }) {
     if (traits.refusesAttributes)

@@ -7,12 +7,14 @@ import type { Remote } from './ports.js'
 const PERMISSIONS = 0o7777
 const OWNER_READS_AND_WRITES = 0o600
 
+type Sending = Pick<RecordedTask, 'source' | 'attempt'>
+
 /**
  * Permission bits that a part file is made with: its owner has to open it again, for another lane, or to go on with it.
  * What a target is not to have is taken away by `setAttributes`.
  */
-export function partMode({ source, attempt }: Pick<RecordedTask, 'source' | 'attempt'>): number | undefined {
-  const mode = attempt.settings.fileMode ?? source.mode
+export function partMode(task: Sending): number | undefined {
+  const mode = modeOf(task)
   return mode === undefined ? undefined : mode | OWNER_READS_AND_WRITES
 }
 
@@ -21,13 +23,14 @@ export function partMode({ source, attempt }: Pick<RecordedTask, 'source' | 'att
  * one warning a run. Returns what the server then says of the part file.
  */
 export async function setAttributes(
-  { source, attempt }: RecordedTask,
+  task: RecordedTask,
   remote: Remote,
   path: string,
   part: RemoteStat
 ): Promise<RemoteStat> {
+  const { source, attempt } = task
   const { settings, traits } = attempt
-  const mode = settings.fileMode ?? source.mode
+  const mode = modeOf(task)
   const mtime = settings.preserveMtime ? Math.floor(source.mtimeMs / 1000) : undefined
   const wanted = {
     ...(mode !== undefined && mode !== (part.mode & PERMISSIONS) ? { mode } : {}),
@@ -42,6 +45,11 @@ export async function setAttributes(
     warnOnce(attempt, toUploadError(error, 'server-failure', `set attributes of ${path}`))
     return part
   }
+}
+
+/** Permission bits that the target is to have; `undefined`: whatever the server makes. */
+function modeOf({ source, attempt }: Sending): number | undefined {
+  return attempt.settings.fileMode ?? source.mode
 }
 
 function warnOnce({ traits, world }: Attempt, { message }: UploadError): void {

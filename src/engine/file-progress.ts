@@ -23,7 +23,7 @@ export interface FileProgress {
   record: UploadRecord | undefined
   /** Set while its part file is whole and not published. */
   whole: WholePart | undefined
-  /** Of the local file whose bytes every acknowledged block is known to have. */
+  /** The version of the local file whose bytes every acknowledged block is known to have. */
   provenVersion: string | undefined
   /** Bytes that the server acknowledged in this run. */
   sentBytes: number
