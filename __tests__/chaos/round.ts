@@ -97,8 +97,9 @@ class Round {
     const bytes = this.scenario.files.reduce((sum, size) => sum + size, 0)
     const troubles = new Troubles(plan, { link, server, bytes, change: () => local.change(plan.midChange) })
     this.setFaults(plan)
+    const swaps = this.swaps(plan)
     server.faults.forge = (request, honest) => {
-      watch.request(request, honest, this.mayBeAbsent(plan))
+      watch.request(request, honest, swaps)
       return troubles.loses(request) ? [] : [honest]
     }
     link.bytesPerSecond = plan.slowMs === undefined ? undefined : MIB + (bytes * 1000) / plan.slowMs
@@ -107,7 +108,7 @@ class Round {
 
     const { connections, retries, intervalMs } = plan
     const rival = this.rivalOf(plan)
-    const shared = { troubles, connections, retries, intervalMs, patienceMs: STALL_MS }
+    const shared = { troubles, connections, retries, intervalMs, swaps, patienceMs: STALL_MS }
     const writer = { run: RUN, attempt, runner: `runner ${attempt}` }
     const runs = [this.run({ ...shared, local, store, writer, rivals: rival === undefined ? [] : [rival] })]
     if (rival !== undefined) {
@@ -135,8 +136,9 @@ class Round {
     link.delayMs = 0
     this.setFaults(undefined)
     await until(() => server.openChannels === 0, PATIENT_MS, 'the sessions of earlier attempts have ended')
+    const swaps = this.swaps(undefined)
     server.faults.forge = (request, honest) => {
-      watch.request(request, honest, this.mayBeAbsent(undefined))
+      watch.request(request, honest, swaps)
       return [honest]
     }
     const writer = { run: RUN, attempt: scenario.attempts.length + 1, runner: 'last' }
@@ -156,6 +158,7 @@ class Round {
       retries: 1,
       intervalMs: 0,
       patienceMs: PATIENT_MS,
+      swaps,
       rivals: []
     })
     for (const { file, error } of results) {
@@ -182,7 +185,7 @@ class Round {
     faults.maxConnections = plan === undefined ? undefined : maxConnections
   }
 
-  private mayBeAbsent(plan: AttemptPlan | undefined): boolean {
+  private swaps(plan: AttemptPlan | undefined): boolean {
     const canReplace = this.scenario.server.extensions.includes('posix-rename@openssh.com')
     return !canReplace || (plan !== undefined && 'posixRename' in plan.refuse)
   }

@@ -90,12 +90,10 @@ export class Watch {
       .filter(path => !targets.includes(path))
   }
 
-  private ledger(remote: string, { ledger, partId, publishing }: UploadRecord): void {
-    const path = [partPath(remote, partId), ...(publishing === true ? [remote] : [])].find(each =>
-      existsSync(join(this.root, each))
-    )
-    // Where nothing is, the next run finds nothing and starts.
-    if (path === undefined) return
+  private ledger(remote: string, { ledger, partId }: UploadRecord): void {
+    const path = partPath(remote, partId)
+    // Where nothing is, the next run finds nothing and starts, or reads all that is in its target.
+    if (!existsSync(join(this.root, path))) return
     const claims = ledger
       .acknowledged()
       .map(index => ({ index, claim: `${remote} ${partId} ${index} ${ledger.digestOf(index) ?? ''}` }))

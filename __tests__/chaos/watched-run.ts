@@ -35,6 +35,8 @@ export interface Run {
   readonly patienceMs: number
   /** What other runs may put in place meanwhile. */
   readonly rivals: readonly LocalFiles[]
+  /** The server cannot replace a file in one step: it is moved aside for a moment. */
+  readonly swaps: boolean
 }
 
 interface Stage {
@@ -52,7 +54,7 @@ export function endRuns(): Promise<void> {
 
 /** Runs the engine over the real adapters and a socket, and has what it saves and reports compared with the server's disk. */
 export async function playRun(
-  { local, store, writer, troubles, rivals, patienceMs, ...more }: Run,
+  { local, store, writer, troubles, rivals, swaps, patienceMs, ...more }: Run,
   stage: Stage
 ): Promise<readonly FileResult[]> {
   const { server, link, scenario, watch, everyRival } = stage
@@ -121,8 +123,8 @@ export async function playRun(
 
   if (results.length !== remotes.length)
     watch.broken.add(`${results.length} results of ${remotes.length} files`)
-  // Without a rename that replaces, the other run moves the target aside for a moment, as it does with this one's.
-  const areSwapping = rivals.length > 0 && !scenario.server.extensions.includes('posix-rename@openssh.com')
+  // The other run does so with what this one put in place.
+  const areSwapping = rivals.length > 0 && swaps
   for (const result of results) {
     const name = result.file.remote.slice('site/'.length)
     const own = local.versionsOf(name, marks.get(name))

@@ -160,6 +160,16 @@ describe('a session whose handles are counted', () => {
       expect([remote.handles.most, all.most]).toEqual([Infinity, 2])
     })
 
+    test('takes as many as were open since it was asked, where they are closed by the time that it is looked at', async () => {
+      const files = [await open(), await open(), await open()]
+      session.answer = async () => {
+        for (const file of files) await file.close()
+        throw refused
+      }
+      await expect(ask('create')).rejects.toMatchObject({ open: 3 })
+      expect(remote.handles.most).toBe(3)
+    })
+
     test.each(['session', 'server'] as const)(
       'is full, whatever is opened, where the %s is known to be',
       async what => {
@@ -247,6 +257,23 @@ test('all openings are answered when the last is, a refusal included', async () 
   expect(areAnswered).toBe(false)
   answer()
   await answered
+})
+
+test('the most that were open at once since a mark are known, whatever came before and is closed', () => {
+  const all = new OpenHandles()
+  const openAndClose = (opened: number, closed: number) => {
+    for (let count = 0; count < opened; count++) all.noteOpened()
+    all.noteClosed(closed)
+  }
+  openAndClose(9, 7)
+  const early = all.mark()
+  expect(all.peakSince(early)).toBe(2)
+  openAndClose(3, 4)
+  const late = all.mark()
+  openAndClose(2, 1)
+  expect([early, late].map(mark => all.peakSince(mark))).toEqual([5, 3])
+  openAndClose(4, 6)
+  expect([early, late].map(mark => all.peakSince(mark))).toEqual([6, 6])
 })
 
 test('others that are open, or were since a mark, are counted', () => {

@@ -116,6 +116,12 @@ describe.each(VERIFY_MODES)('%s', mode => {
     }
   )
 
+  test('refuses when the file is gone by the time that it is read', async () => {
+    const { server, run } = await open({ kept: [0], isClosed: true })
+    server.remove(PATH)
+    await expect(run(mode)).rejects.toMatchObject({ ...notVerified, message: 'check a.part: it is gone' })
+  })
+
   test('says when the connection is lost', async () => {
     const { server, run } = await open({ kept: [0] })
     server.faults.push({ on: 'openForReading', then: 'cut' })

@@ -71031,7 +71031,11 @@ async function readBack({ remote, path, source, mode, emit }, ranges) {
         }
     }
     catch (error) {
-        if (!isRefusal(error) || mode === 'tail' || mode === 'full')
+        if (!isRefusal(error))
+            throw error;
+        if (error.code === 'not-found')
+            throw new UploadError('not-verified', `check ${path}: it is gone`, { cause: error });
+        if (mode === 'tail' || mode === 'full')
             throw error;
         emit({
             type: 'warning',
@@ -71409,23 +71413,31 @@ const MOST_TRIES = 6;
 class HandleCount {
     open = 0;
     most = Infinity;
-    /** Opened so far. */
     granted = 0;
+    /** The openings after which as many were never open again: the earliest first, with the most. */
+    peaks = [];
     /** Files that may be on their way at once: one handle is left for directories and for the state. */
     get mostFiles() {
         return Math.max(1, this.most - 1);
     }
-    /** For `othersSince`. */
     mark() {
-        return this.open - this.granted;
+        return { open: this.open, granted: this.granted };
     }
     /** How many others were open at some time since the mark. */
-    othersSince(mark) {
-        return mark + this.granted;
+    othersSince({ open, granted }) {
+        return open + this.granted - granted;
+    }
+    /** How many were open at once since the mark, at most. */
+    peakSince(mark) {
+        const peak = this.peaks.find(({ granted }) => granted > mark.granted);
+        return Math.max(mark.open, peak?.open ?? 0);
     }
     noteOpened() {
         this.open++;
         this.granted++;
+        while ((this.peaks.at(-1)?.open ?? Infinity) <= this.open)
+            this.peaks.pop();
+        this.peaks.push(this.mark());
         // Whatever was refused before, that was not the reason.
         this.most = Math.max(this.most, this.open);
     }
@@ -71576,15 +71588,16 @@ class CountedRemote {
         catch (error) {
             if (!hasNoReason(error))
                 throw error;
-            const openOfSession = handles.open;
-            const open = all.open;
             await all.answered();
             const isFull = handles.open >= handles.most || all.open >= all.most;
             if (all.othersSince(mark) === 0 || !(isFull || all.opened.has(kind)))
                 throw error;
             // With nothing open over this session, it is one number for all of them.
-            const [counted, before] = handles.othersSince(markOfSession) > 0 ? [handles, openOfSession] : [all, open];
-            counted.most = Math.max(1, Math.min(counted.most, Math.max(before, counted.open)));
+            const isOfSession = handles.othersSince(markOfSession) > 0;
+            const counted = isOfSession ? handles : all;
+            // Answers that came together are counted in any order: only the most of a time tells what the server allowed.
+            const peak = counted.peakSince(isOfSession ? markOfSession : mark);
+            counted.most = Math.max(1, Math.min(counted.most, peak));
             throw new TooManyOpen(error, counted.most);
         }
         finally {

@@ -137,15 +137,15 @@ export class CountedRemote implements Remote {
       return new CountedFile(file, this.noteClosed)
     } catch (error) {
       if (!hasNoReason(error)) throw error
-      const openOfSession = handles.open
-      const open = all.open
       await all.answered()
       const isFull = handles.open >= handles.most || all.open >= all.most
       if (all.othersSince(mark) === 0 || !(isFull || all.opened.has(kind))) throw error
       // With nothing open over this session, it is one number for all of them.
-      const [counted, before] =
-        handles.othersSince(markOfSession) > 0 ? [handles, openOfSession] : [all, open]
-      counted.most = Math.max(1, Math.min(counted.most, Math.max(before, counted.open)))
+      const isOfSession = handles.othersSince(markOfSession) > 0
+      const counted = isOfSession ? handles : all
+      // Answers that came together are counted in any order: only the most of a time tells what the server allowed.
+      const peak = counted.peakSince(isOfSession ? markOfSession : mark)
+      counted.most = Math.max(1, Math.min(counted.most, peak))
       throw new TooManyOpen(error, counted.most)
     } finally {
       all.asked.delete(opening)

@@ -19,31 +19,45 @@ export const MOST_TRIES = 6
 /** How a file is opened. */
 export type Opening = 'create' | 'reopen' | 'read'
 
+/** What was open when a request was sent, and how many had been opened until then. */
+export interface HandleMark {
+  readonly open: number
+  readonly granted: number
+}
+
 /** The open handles of a session, and how many the server lets open at once, as far as its refusals tell. */
 export class HandleCount {
   open = 0
   most = Infinity
-  /** Opened so far. */
   private granted = 0
+  /** The openings after which as many were never open again: the earliest first, with the most. */
+  private readonly peaks: HandleMark[] = []
 
   /** Files that may be on their way at once: one handle is left for directories and for the state. */
   get mostFiles(): number {
     return Math.max(1, this.most - 1)
   }
 
-  /** For `othersSince`. */
-  mark(): number {
-    return this.open - this.granted
+  mark(): HandleMark {
+    return { open: this.open, granted: this.granted }
   }
 
   /** How many others were open at some time since the mark. */
-  othersSince(mark: number): number {
-    return mark + this.granted
+  othersSince({ open, granted }: HandleMark): number {
+    return open + this.granted - granted
+  }
+
+  /** How many were open at once since the mark, at most. */
+  peakSince(mark: HandleMark): number {
+    const peak = this.peaks.find(({ granted }) => granted > mark.granted)
+    return Math.max(mark.open, peak?.open ?? 0)
   }
 
   noteOpened(): void {
     this.open++
     this.granted++
+    while ((this.peaks.at(-1)?.open ?? Infinity) <= this.open) this.peaks.pop()
+    this.peaks.push(this.mark())
     // Whatever was refused before, that was not the reason.
     this.most = Math.max(this.most, this.open)
   }

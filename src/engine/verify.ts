@@ -84,7 +84,10 @@ async function readBack(
       file.close().catch(() => undefined)
     }
   } catch (error) {
-    if (!isRefusal(error) || mode === 'tail' || mode === 'full') throw error
+    if (!isRefusal(error)) throw error
+    if (error.code === 'not-found')
+      throw new UploadError('not-verified', `check ${path}: it is gone`, { cause: error })
+    if (mode === 'tail' || mode === 'full') throw error
     emit({
       type: 'warning',
       text: `The server lets nobody read ${path} (${error.message}); its size is right.`
