@@ -188,6 +188,21 @@ describe('trouble on the way', () => {
     expect([removed.includes('site/old.html'), error]).toEqual([false, undefined])
   })
 
+  test.each(['list', 'removeDirectory'] as const)(
+    'a directory that somebody else removes before its %s is none',
+    async before => {
+      world.server.onRequest = ({ operation, path }) => {
+        if (operation !== before || path !== 'site/old/deep') return
+        for (const name of [...world.server.files.keys()]) {
+          if (name.startsWith(`${path}/`)) world.server.files.delete(name)
+        }
+        world.server.directories.delete(path)
+      }
+      expect((await run()).error).toBeUndefined()
+      expect(world.server.names('site')).not.toContain('old')
+    }
+  )
+
   test('a file that somebody puts there meanwhile keeps its directory', async () => {
     world.server.onRequest = ({ operation }) => {
       if (operation === 'removeDirectory') world.server.put('site/old/deep/new.html', bytesOf(4, 10))

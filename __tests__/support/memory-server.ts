@@ -77,6 +77,8 @@ export interface ServerTraits {
   capacity: number
   /** What it says of its free space; `undefined`: nothing. */
   freeBytes: number | undefined
+  /** Other file systems below: their directories, and what is free in them. */
+  freeBytesBelow: Readonly<Record<string, number>>
   /** The first write that the full disk cuts short is acknowledged. */
   acksShortWrite: boolean
   /** How long a request, and an answer, take; the jitter comes on top, drawn anew each time. */
@@ -116,6 +118,7 @@ const TYPICAL: ServerTraits = {
   reopen: 'keeps',
   capacity: Infinity,
   freeBytes: undefined,
+  freeBytesBelow: {},
   acksShortWrite: false,
   latencyMs: 5,
   jitterMs: 0,
@@ -171,6 +174,10 @@ export class MemoryServer {
   readonly traits: ServerTraits
   readonly files = new Map<string, Inode>()
   readonly directories = new Set(['', '/'])
+  /** Of the directories that were made here. */
+  readonly directoryModes = new Map<string, number>()
+  /** Bits that it takes away from what it makes. */
+  umask = 0
   /** Symbolic links, and the absolute or relative-to-login paths that they lead to. */
   readonly links = new Map<string, string>()
   readonly faults: Fault[] = []
@@ -314,10 +321,11 @@ export class MemoryServer {
     })
   }
 
-  makeDirectory(path: string): void {
+  makeDirectory(path: string, mode = 0o777): void {
     if (this.stat(path) !== undefined) throw refusal('server-failure', `make the directory ${path}`)
     this.checkParent(path)
     this.directories.add(path)
+    this.directoryModes.set(path, mode & ~this.umask)
   }
 
   create(path: string, mode: number | undefined): Inode {
@@ -325,7 +333,7 @@ export class MemoryServer {
     if (this.directories.has(path)) throw refusal('server-failure', `open ${path}`)
     const inode = this.files.has(path) ? this.openForWriting(path) : new Inode()
     inode.truncate(0)
-    inode.mode = mode ?? 0o644
+    inode.mode = mode === undefined ? 0o644 : mode & ~this.umask
     this.touch(inode)
     this.files.set(path, inode)
     this.onChange(path, inode.bytes)
@@ -373,14 +381,17 @@ export class MemoryServer {
   }
 
   removeDirectory(path: string): void {
-    if (this.names(path).length > 0 || !this.directories.delete(path)) {
-      throw refusal('server-failure', `remove the directory ${path}`)
-    }
+    if (this.names(path).length > 0) throw refusal('server-failure', `remove the directory ${path}`)
+    this.directories.delete(path)
   }
 
   setAttributes(path: string, { mode, mtime }: { mode?: number; mtime?: number }): void {
-    const inode = this.open(path)
     if (this.traits.ignoresAttributes) return
+    if (this.directories.has(path)) {
+      if (mode !== undefined) this.directoryModes.set(path, mode)
+      return
+    }
+    const inode = this.open(path)
     inode.mode = mode ?? inode.mode
     inode.mtime = mtime ?? inode.mtime
   }
@@ -496,8 +507,8 @@ export class MemorySession implements Remote {
     return this.ask('kindOf', path, to => this.server.kindOf(to))
   }
 
-  makeDirectory(path: string): Promise<void> {
-    return this.ask('makeDirectory', path, to => this.server.makeDirectory(to))
+  makeDirectory(path: string, mode: number | undefined): Promise<void> {
+    return this.ask('makeDirectory', path, to => this.server.makeDirectory(to, mode))
   }
 
   create(path: string, mode: number | undefined): Promise<RemoteFile> {
@@ -534,11 +545,11 @@ export class MemorySession implements Remote {
   }
 
   freeBytes(directory: string): Promise<number | undefined> {
-    const { freeBytes } = this.server.traits
+    const { freeBytes, freeBytesBelow } = this.server.traits
     if (freeBytes === undefined) return Promise.resolve(undefined)
     return this.ask('freeBytes', directory, path => {
       if (!this.server.directories.has(path)) throw refusal('not-found', `statvfs ${directory}`)
-      return freeBytes
+      return freeBytesBelow[path] ?? freeBytes
     })
   }
 

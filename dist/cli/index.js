@@ -61682,17 +61682,12 @@ class SftpSession {
             source.close().catch(() => undefined);
         }
     }
-    async remove(path) {
-        try {
-            await this.do(`remove ${path}`, done => this.sftp.unlink(path, done));
-        }
-        catch (error) {
-            if (!(error instanceof UploadError) || error.code !== 'not-found')
-                throw error;
-        }
+    remove(path) {
+        return this.do(`remove ${path}`, done => this.sftp.unlink(path, done)).catch(expectGone);
     }
+    /** Over an object store it can go with its last file. */
     removeDirectory(path) {
-        return this.do(`remove the directory ${path}`, done => this.sftp.rmdir(path, done));
+        return this.do(`remove the directory ${path}`, done => this.sftp.rmdir(path, done)).catch(expectGone);
     }
     async setAttributes(path, { mode, mtime }) {
         const attributes = {
@@ -61757,6 +61752,11 @@ class SftpSession {
         this.client.end();
         setTimeout(() => this.client.destroy(), 200).unref();
     }
+}
+/** What somebody else removed meanwhile is gone as well. */
+function expectGone(error) {
+    if (!(error instanceof UploadError) || error.code !== 'not-found')
+        throw error;
 }
 
 ;// CONCATENATED MODULE: ./lib/adapters/sftp/spare-copies.js
@@ -82013,11 +82013,10 @@ async function findExtraneous({ root, standingOf }, remote) {
     for (let level = [root]; level.length > 0;) {
         const below = [];
         await forEach(level, DIRECTORIES_AT_ONCE, async (directory) => {
-            const entries = await delete_extraneous_look(remote, directory, standingOf);
-            found.push(...entries);
-            for (const { path, kind, standing } of entries) {
-                if (kind === 'directory' && standing !== 'stays')
-                    below.push(path);
+            for (const entry of await delete_extraneous_look(remote, directory, standingOf)) {
+                found.push(entry);
+                if (entry.kind === 'directory' && entry.standing !== 'stays')
+                    below.push(entry.path);
             }
         });
         level = below;
@@ -82026,8 +82025,7 @@ async function findExtraneous({ root, standingOf }, remote) {
 }
 async function delete_extraneous_look(remote, directory, standingOf) {
     const found = [];
-    const names = (await remote.list(directory)).map(({ name }) => name);
-    await forEach(names, REQUESTS_AT_ONCE, async (name) => {
+    await forEach(await namesIn(remote, directory), REQUESTS_AT_ONCE, async (name) => {
         if (/^\.{0,2}$|\//.test(name)) {
             throw new UploadError('protocol', `list ${directory}: found ${JSON.stringify(name)}, which is no name`);
         }
@@ -82039,6 +82037,17 @@ async function delete_extraneous_look(remote, directory, standingOf) {
             found.push({ path, kind, standing });
     });
     return found;
+}
+/** None where somebody else removed the directory meanwhile. */
+async function namesIn(remote, directory) {
+    try {
+        return (await remote.list(directory)).map(({ name }) => name);
+    }
+    catch (error) {
+        if (error instanceof UploadError && error.code === 'not-found')
+            return [];
+        throw error;
+    }
 }
 function checkLimit({ root, limit }, extraneous, removed) {
     const names = namesOf(extraneous);

@@ -81,10 +81,9 @@ async function findExtraneous({ root, standingOf }: DeletionTask, remote: Remote
   for (let level = [root]; level.length > 0;) {
     const below: string[] = []
     await forEach(level, DIRECTORIES_AT_ONCE, async directory => {
-      const entries = await look(remote, directory, standingOf)
-      found.push(...entries)
-      for (const { path, kind, standing } of entries) {
-        if (kind === 'directory' && standing !== 'stays') below.push(path)
+      for (const entry of await look(remote, directory, standingOf)) {
+        found.push(entry)
+        if (entry.kind === 'directory' && entry.standing !== 'stays') below.push(entry.path)
       }
     })
     level = below
@@ -98,8 +97,7 @@ async function look(
   standingOf: DeletionTask['standingOf']
 ): Promise<Found[]> {
   const found: Found[] = []
-  const names = (await remote.list(directory)).map(({ name }) => name)
-  await forEach(names, REQUESTS_AT_ONCE, async name => {
+  await forEach(await namesIn(remote, directory), REQUESTS_AT_ONCE, async name => {
     if (/^\.{0,2}$|\//.test(name)) {
       throw new UploadError('protocol', `list ${directory}: found ${JSON.stringify(name)}, which is no name`)
     }
@@ -110,6 +108,16 @@ async function look(
     if (kind !== undefined) found.push({ path, kind, standing })
   })
   return found
+}
+
+/** None where somebody else removed the directory meanwhile. */
+async function namesIn(remote: Remote, directory: string): Promise<string[]> {
+  try {
+    return (await remote.list(directory)).map(({ name }) => name)
+  } catch (error) {
+    if (error instanceof UploadError && error.code === 'not-found') return []
+    throw error
+  }
 }
 
 function checkLimit({ root, limit }: DeletionTask, extraneous: Extraneous, removed: number): void {

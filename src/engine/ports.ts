@@ -78,7 +78,11 @@ export interface Remote {
   copy(from: string, to: string, ranges: readonly ByteRange[], mode: number | undefined): Promise<void>
   /** Removes a file; says nothing when it is not there. */
   remove(path: string): Promise<void>
-  /** Removes an empty directory. @throws UploadError when it is not empty, too: SFTP version 3 has no code for it. */
+  /**
+   * Removes an empty directory; says nothing when it is not there.
+   *
+   * @throws UploadError when it is not empty, too: SFTP version 3 has no code for it.
+   */
   removeDirectory(path: string): Promise<void>
   /** `mtime` in seconds since 1970. */
   setAttributes(path: string, attributes: { mode?: number; mtime?: number }): Promise<void>

@@ -183,16 +183,13 @@ export class SftpSession implements Remote {
     }
   }
 
-  async remove(path: string): Promise<void> {
-    try {
-      await this.do(`remove ${path}`, done => this.sftp.unlink(path, done))
-    } catch (error) {
-      if (!(error instanceof UploadError) || error.code !== 'not-found') throw error
-    }
+  remove(path: string): Promise<void> {
+    return this.do(`remove ${path}`, done => this.sftp.unlink(path, done)).catch(expectGone)
   }
 
+  /** Over an object store it can go with its last file. */
   removeDirectory(path: string): Promise<void> {
-    return this.do(`remove the directory ${path}`, done => this.sftp.rmdir(path, done))
+    return this.do(`remove the directory ${path}`, done => this.sftp.rmdir(path, done)).catch(expectGone)
   }
 
   async setAttributes(path: string, { mode, mtime }: { mode?: number; mtime?: number }): Promise<void> {
@@ -265,4 +262,9 @@ export class SftpSession implements Remote {
     this.client.end()
     setTimeout(() => this.client.destroy(), 200).unref()
   }
+}
+
+/** What somebody else removed meanwhile is gone as well. */
+function expectGone(error: unknown): void {
+  if (!(error instanceof UploadError) || error.code !== 'not-found') throw error
 }
