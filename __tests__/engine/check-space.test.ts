@@ -47,11 +47,14 @@ describe('less free space than what remains to be sent', () => {
   })
 
   test('is found in the nearest directory that is there', async () => {
-    const world = worldWith(20 * MIB)
+    const world = worldWith(5 * MIB)
     world.put('d/e/f', bytesOf(3, 10))
     const outcome = await world.run({ names: ['a', 'b', 'd/e/f'] })
     expect(resultOf(outcome, 'a').error?.code).toBe('no-space')
-    expect(world.server.requests('freeBytes').map(({ path }) => path)).toEqual(['site', ''])
+    expect(world.server.requests('freeBytes').map(({ path }) => path)).toEqual(
+      // Then each directory of a file, to see whether it is one file system.
+      ['site', '', 'site', 'site/d/e', 'site/d']
+    )
   })
 
   test.each(['each', 'together'] as const)(
@@ -118,17 +121,20 @@ describe('the question', () => {
       freeBytes,
       older = {},
       publish = 'each',
-      fault
+      fault,
+      ...traits
     }: {
       readonly freeBytes: number | undefined
       readonly older?: Record<string, number>
       readonly publish?: PublishMode
       readonly fault?: Fault
+      readonly canCopy?: boolean
+      readonly freeBytesBelow?: Record<string, number>
     }
   ) {
     const clock = new MemoryClock()
-    const server = new MemoryServer(clock, { freeBytes })
-    for (const name of ['site', 'site/x', '/srv', '/srv/www']) server.directories.add(name)
+    const server = new MemoryServer(clock, { freeBytes, ...traits })
+    for (const name of ['site', 'site/x', 'site/y', '/srv', '/srv/www']) server.directories.add(name)
     for (const [path, size] of Object.entries(older)) server.put(path, Buffer.alloc(size))
     if (fault !== undefined) server.faults.push(fault)
     const remote = await clock.until(server.connect(new AbortController().signal))
@@ -202,9 +208,35 @@ describe('the question', () => {
       older: { 'site/a': 10, 'site/d': 5 * MIB }
     })
     expect(failure).toBe(
-      'upload to site: 200 MiB remain to be sent, 10 B of it in place of older files; the server has 1.0 MiB free'
+      'upload to site: 200 MiB remain to be sent, 10 B of it in place of what is there; the server has 1.0 MiB free'
     )
     expect(server.requests('stat').map(({ path }) => path)).not.toContain('site/d')
+  })
+
+  test.each([
+    { volumes: { 'site/x': 900 * MIB, 'site/y': 900 * MIB }, fails: false },
+    { volumes: { 'site/y': 66 * MIB }, fails: false },
+    { volumes: { 'site/y': 65 * MIB }, fails: true }
+  ])('says nothing below several file systems ($volumes)', async ({ volumes, fails }) => {
+    const pending = ['site/x/a', 'site/y/b', 'site/y/c'].map(path => progressOf(path, 100 * MIB))
+    const { failure, asked } = await ask(pending, { freeBytes: MIB, freeBytesBelow: volumes })
+    expect(failure !== undefined).toBe(fails)
+    expect(asked).toEqual(['site', 'site', 'site/x', 'site/y'])
+  })
+
+  test.each([
+    { part: 99, canCopy: false, rebuilt: true, publish: 'each', fails: false },
+    { part: 99, canCopy: false, rebuilt: true, publish: 'together', fails: false },
+    { part: 98, canCopy: false, rebuilt: true, publish: 'each', fails: true },
+    { part: 99, canCopy: true, rebuilt: true, publish: 'each', fails: true },
+    { part: 99, canCopy: true, rebuilt: false, publish: 'each', fails: false }
+  ] as const)('counts on what is written over of a part file ($part MiB, copies: $canCopy)', async given => {
+    const { part, canCopy, rebuilt, publish, fails } = given
+    const pending = [progressOf('site/a', 200 * MIB, { rebuilt })]
+    const free = 200 - 64 - 99
+    const older = { 'site/a.0123abcd.part': part * MIB }
+    const { failure } = await ask(pending, { freeBytes: free * MIB, older, publish, canCopy })
+    expect(failure !== undefined).toBe(fails)
   })
 
   test.each([
@@ -212,7 +244,7 @@ describe('the question', () => {
     [
       'each',
       34,
-      'upload to site: 100 MiB remain to be sent, 1.0 MiB of it in place of older files; the server has 34 MiB free'
+      'upload to site: 100 MiB remain to be sent, 1.0 MiB of it in place of what is there; the server has 34 MiB free'
     ],
     ['together', 35, 'upload to site: 100 MiB remain to be sent; the server has 35 MiB free']
   ] as const)('counts on the old files that go (%s, %i MiB free)', async (publish, free, failure) => {

@@ -62029,6 +62029,10 @@ function parentOf(path) {
     const slash = path.lastIndexOf('/');
     return slash > 0 ? path.slice(0, slash) : undefined;
 }
+/** The directory that a remote path lies in; `.` is the login directory. */
+function directoryOf(path) {
+    return parentOf(path) ?? (path.startsWith('/') ? '/' : '.');
+}
 /** A path below `remotePath`, without what means nothing in it; empty: the login directory. */
 function joinRemote(remotePath, place) {
     const path = [remotePath, ...place].join('/');
@@ -71232,12 +71236,13 @@ class BlockQueue {
 
 
 
+
 /**
  * What the check may be wrong by: bytes that are on the server's disk and in no ledger yet. Less than this is never
  * worth asking for.
  */
 const SLACK = 64 * 1024 * 1024;
-const STATS_AT_ONCE = 64;
+const ASKED_AT_ONCE = 64;
 /**
  * Compares what remains to be sent with what is free, where the server tells. Meant to run beside the upload: what is
  * counted is what remains when the answer is there. Says nothing where the answer cannot be had.
@@ -71251,12 +71256,13 @@ async function checkSpace(pending, remote, publish) {
     const free = await freeBytes(remote, directory);
     if (free === undefined || remainingBytes(pending) <= free + SLACK)
         return;
-    // An old file makes room when the new one has its name: too late if they are all to get it together.
-    const replaced = publish === 'together' ? 0 : await replacedBytes(pending, remote);
+    if (!(await areOneFileSystem(pending, remote, directory)))
+        return;
+    const replaced = await replacedBytes(pending, remote, publish);
     const remaining = remainingBytes(pending);
     if (remaining - replaced <= free + SLACK)
         return;
-    const instead = replaced === 0 ? '' : `, ${formatBytes(replaced)} of it in place of older files`;
+    const instead = replaced === 0 ? '' : `, ${formatBytes(replaced)} of it in place of what is there`;
     throw new UploadError('no-space', `upload to ${directory}: ${formatBytes(remaining)} remain to be sent${instead}; the server has ${formatBytes(free)} free`);
 }
 function remainingBytes(pending) {
@@ -71266,16 +71272,40 @@ function remainingBytes(pending) {
         return record.published === undefined ? sum + file.size - record.ledger.acknowledgedBytes() : sum;
     }, 0);
 }
-/** Bytes of the files that are in the places of those that are not published. */
-async function replacedBytes(pending, remote) {
+/** Whether the files go to one file system, as far as their directories' free space tells: then one number counts for all. */
+async function areOneFileSystem(pending, remote, directory) {
+    const others = new Set(pending.map(({ file }) => directoryOf(file.remote)));
+    others.delete(directory);
+    if (others.size === 0)
+        return true;
+    let least = Infinity;
+    let most = 0;
+    await forEach([directory, ...others], ASKED_AT_ONCE, async (each) => {
+        const free = (await freeBytes(remote, each)) ?? Infinity;
+        least = Math.min(least, free);
+        most = Math.max(most, free);
+    });
+    return most - least <= SLACK;
+}
+/** Bytes on the disk that what remains takes the place of. */
+async function replacedBytes(pending, remote, publish) {
     let bytes = 0;
-    await forEach(pending, STATS_AT_ONCE, async ({ file, record }) => {
+    await forEach(pending, ASKED_AT_ONCE, async ({ file, record }) => {
         if (record?.published !== undefined)
             return;
-        const target = await remote.stat(file.remote);
-        bytes += target?.size ?? 0;
+        // An old file makes room when the new one has its name: too late if they are all to get it together.
+        const target = publish === 'together' ? undefined : await remote.stat(file.remote);
+        const writtenOver = await writtenOverBytes(file, record, remote);
+        bytes += (target?.size ?? 0) + writtenOver;
     });
     return bytes;
+}
+/** Bytes of the file's part file that are not kept, unless it is copied before it is written over. */
+async function writtenOverBytes({ remote: target }, record, remote) {
+    if (record === undefined || (record.rebuilt === true && remote.canCopy))
+        return 0;
+    const part = await remote.stat(partPath(target, record.partId));
+    return Math.max(0, (part?.size ?? 0) - record.ledger.acknowledgedBytes());
 }
 /** Of the directory, or of the nearest one above it that is there. */
 async function freeBytes(remote, directory) {
@@ -71283,17 +71313,20 @@ async function freeBytes(remote, directory) {
         return await remote.freeBytes(directory);
     }
     catch (error) {
-        if (isTransient(error) || directory === '.' || directory === '/')
+        if (isTransient(error) || isTop(directory))
             throw error;
-        return freeBytes(remote, parentOf(directory) ?? (directory.startsWith('/') ? '/' : '.'));
+        return freeBytes(remote, directoryOf(directory));
     }
 }
 function commonDirectory(files) {
     const [first = '', ...others] = files.map(({ file }) => file.remote);
-    let directory = parentOf(first);
-    while (directory !== undefined && !others.every(path => path.startsWith(`${directory}/`)))
-        directory = parentOf(directory);
-    return directory ?? (first.startsWith('/') ? '/' : '.');
+    let directory = directoryOf(first);
+    while (!isTop(directory) && !others.every(path => path.startsWith(`${directory}/`)))
+        directory = directoryOf(directory);
+    return directory;
+}
+function isTop(directory) {
+    return directory === '.' || directory === '/';
 }
 
 ;// CONCATENATED MODULE: ./lib/engine/directories.js
@@ -81354,9 +81387,6 @@ class StaleParts {
         }
         return byTarget;
     }
-}
-function directoryOf(target) {
-    return parentOf(target) ?? (target.startsWith('/') ? '/' : '.');
 }
 
 ;// CONCATENATED MODULE: ./lib/engine/upload.js

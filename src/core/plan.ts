@@ -62,6 +62,11 @@ export function parentOf(path: string): string | undefined {
   return slash > 0 ? path.slice(0, slash) : undefined
 }
 
+/** The directory that a remote path lies in; `.` is the login directory. */
+export function directoryOf(path: string): string {
+  return parentOf(path) ?? (path.startsWith('/') ? '/' : '.')
+}
+
 /** A path below `remotePath`, without what means nothing in it; empty: the login directory. */
 export function joinRemote(remotePath: string, place: readonly string[]): string {
   const path = [remotePath, ...place].join('/')

@@ -1,6 +1,8 @@
 import { isTransient, UploadError } from '../core/errors.js'
-import { parentOf } from '../core/plan.js'
+import { partPath } from '../core/identity.js'
+import { directoryOf, type PlannedFile } from '../core/plan.js'
 import { formatBytes } from '../core/quantities.js'
+import type { UploadRecord } from '../core/resume.js'
 import type { PublishMode } from './context.js'
 import type { FileProgress } from './file-progress.js'
 import { forEach } from './for-each.js'
@@ -11,7 +13,7 @@ import type { Remote } from './ports.js'
  * worth asking for.
  */
 const SLACK = 64 * 1024 * 1024
-const STATS_AT_ONCE = 64
+const ASKED_AT_ONCE = 64
 
 /**
  * Compares what remains to be sent with what is free, where the server tells. Meant to run beside the upload: what is
@@ -28,11 +30,11 @@ export async function checkSpace(
   const directory = commonDirectory(pending)
   const free = await freeBytes(remote, directory)
   if (free === undefined || remainingBytes(pending) <= free + SLACK) return
-  // An old file makes room when the new one has its name: too late if they are all to get it together.
-  const replaced = publish === 'together' ? 0 : await replacedBytes(pending, remote)
+  if (!(await areOneFileSystem(pending, remote, directory))) return
+  const replaced = await replacedBytes(pending, remote, publish)
   const remaining = remainingBytes(pending)
   if (remaining - replaced <= free + SLACK) return
-  const instead = replaced === 0 ? '' : `, ${formatBytes(replaced)} of it in place of older files`
+  const instead = replaced === 0 ? '' : `, ${formatBytes(replaced)} of it in place of what is there`
   throw new UploadError(
     'no-space',
     `upload to ${directory}: ${formatBytes(remaining)} remain to be sent${instead}; the server has ${formatBytes(free)} free`
@@ -46,15 +48,51 @@ function remainingBytes(pending: readonly FileProgress[]): number {
   }, 0)
 }
 
-/** Bytes of the files that are in the places of those that are not published. */
-async function replacedBytes(pending: readonly FileProgress[], remote: Remote): Promise<number> {
+/** Whether the files go to one file system, as far as their directories' free space tells: then one number counts for all. */
+async function areOneFileSystem(
+  pending: readonly FileProgress[],
+  remote: Remote,
+  directory: string
+): Promise<boolean> {
+  const others = new Set(pending.map(({ file }) => directoryOf(file.remote)))
+  others.delete(directory)
+  if (others.size === 0) return true
+  let least = Infinity
+  let most = 0
+  await forEach([directory, ...others], ASKED_AT_ONCE, async each => {
+    const free = (await freeBytes(remote, each)) ?? Infinity
+    least = Math.min(least, free)
+    most = Math.max(most, free)
+  })
+  return most - least <= SLACK
+}
+
+/** Bytes on the disk that what remains takes the place of. */
+async function replacedBytes(
+  pending: readonly FileProgress[],
+  remote: Remote,
+  publish: PublishMode
+): Promise<number> {
   let bytes = 0
-  await forEach(pending, STATS_AT_ONCE, async ({ file, record }) => {
+  await forEach(pending, ASKED_AT_ONCE, async ({ file, record }) => {
     if (record?.published !== undefined) return
-    const target = await remote.stat(file.remote)
-    bytes += target?.size ?? 0
+    // An old file makes room when the new one has its name: too late if they are all to get it together.
+    const target = publish === 'together' ? undefined : await remote.stat(file.remote)
+    const writtenOver = await writtenOverBytes(file, record, remote)
+    bytes += (target?.size ?? 0) + writtenOver
   })
   return bytes
+}
+
+/** Bytes of the file's part file that are not kept, unless it is copied before it is written over. */
+async function writtenOverBytes(
+  { remote: target }: PlannedFile,
+  record: UploadRecord | undefined,
+  remote: Remote
+): Promise<number> {
+  if (record === undefined || (record.rebuilt === true && remote.canCopy)) return 0
+  const part = await remote.stat(partPath(target, record.partId))
+  return Math.max(0, (part?.size ?? 0) - record.ledger.acknowledgedBytes())
 }
 
 /** Of the directory, or of the nearest one above it that is there. */
@@ -62,15 +100,19 @@ async function freeBytes(remote: Remote, directory: string): Promise<number | un
   try {
     return await remote.freeBytes(directory)
   } catch (error) {
-    if (isTransient(error) || directory === '.' || directory === '/') throw error
-    return freeBytes(remote, parentOf(directory) ?? (directory.startsWith('/') ? '/' : '.'))
+    if (isTransient(error) || isTop(directory)) throw error
+    return freeBytes(remote, directoryOf(directory))
   }
 }
 
 function commonDirectory(files: readonly FileProgress[]): string {
   const [first = '', ...others] = files.map(({ file }) => file.remote)
-  let directory = parentOf(first)
-  while (directory !== undefined && !others.every(path => path.startsWith(`${directory}/`)))
-    directory = parentOf(directory)
-  return directory ?? (first.startsWith('/') ? '/' : '.')
+  let directory = directoryOf(first)
+  while (!isTop(directory) && !others.every(path => path.startsWith(`${directory}/`)))
+    directory = directoryOf(directory)
+  return directory
+}
+
+function isTop(directory: string): boolean {
+  return directory === '.' || directory === '/'
 }

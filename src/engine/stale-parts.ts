@@ -1,6 +1,6 @@
 import { UploadError } from '../core/errors.js'
 import { partPath, targetOfPart } from '../core/identity.js'
-import { parentOf } from '../core/plan.js'
+import { directoryOf } from '../core/plan.js'
 import { backupPath } from './publish.js'
 import type { Clock, Remote, RemoteEntry } from './ports.js'
 
@@ -65,8 +65,4 @@ export class StaleParts {
     }
     return byTarget
   }
-}
-
-function directoryOf(target: string): string {
-  return parentOf(target) ?? (target.startsWith('/') ? '/' : '.')
 }
