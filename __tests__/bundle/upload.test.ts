@@ -328,7 +328,7 @@ describeWithSshd('an upload', () => {
         verify: 'full',
         'preserve-mtime': 'true',
         'file-mode': '600',
-        'dir-mode': '700'
+        'dir-mode': '775'
       })
     )
     expect(main.exitCode).toBe(0)
@@ -336,7 +336,7 @@ describeWithSshd('an upload', () => {
     const remote = await stat(join(site.target, 'app.bin'))
     expect(remote.mtimeMs).toBe(built * 1000)
     expect(remote.mode & 0o777).toBe(0o600)
-    expect((await stat(site.target)).mode & 0o777).toBe(0o700)
+    expect((await stat(site.target)).mode & 0o777).toBe(0o775)
     expect(site.link.connections).toBe(1)
     expect(numberOf(main, 'sent-bytes')).toBe(5 * mebibyte + 3 + 5)
   })

@@ -40,6 +40,12 @@ describe('a record that comes back', () => {
       { partId: '00c0ffee', identity, ledger: ledgerOf(20 * MIB, 7, 0, 1, 2, 14, 5), publishing: false },
       { partId: 'deadbeef', identity: { size: 3, mtimeMs: 0 }, ledger: ledgerOf(3, 0), publishing: true },
       {
+        partId: '0badcafe',
+        identity: { size: 0, mtimeMs: 1 },
+        ledger: ledgerOf(0),
+        abandoned: ['00c0ffee', 'deadbeef']
+      },
+      {
         partId: '12345678',
         identity: { size: 0, mtimeMs: -1.5 },
         ledger: ledgerOf(0),

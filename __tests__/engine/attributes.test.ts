@@ -10,8 +10,7 @@ const MODIFIED_SECONDS = Date.UTC(2020, 1, 1) / 1000
 function worldWith(umask = 0): MemoryWorld {
   const world = new MemoryWorld()
   world.disk.put(localOf('app'), bytesOf(1, 500), { mode: 0o755, mtimeMs: MODIFIED })
-  const create = world.server.create.bind(world.server)
-  world.server.create = (path, mode) => create(path, mode === undefined ? undefined : mode & ~umask)
+  world.server.umask = umask
   return world
 }
 
@@ -35,6 +34,72 @@ describe('the mode', () => {
     await world.run({ fileMode })
     expect(world.server.files.get('site/app')?.mode).toBe(mode)
     expect(asked(world)).toBe(1)
+  })
+})
+
+describe('the mode of a file that is in place and unchanged', () => {
+  test.each([
+    ['another file-mode', { fileMode: 0o600 }, 0o600],
+    ['another mode here', {}, 0o711]
+  ])('follows %s, and nothing is sent', async (_what, options, mode) => {
+    const world = worldWith()
+    await world.run()
+    if (mode === 0o711) world.disk.at(localOf('app')).mode = mode
+    const outcome = await world.run({ ...options, writer: { attempt: 2 } })
+    expect(resultOf(outcome, 'app')).toMatchObject({ status: 'skipped', sentBytes: 0 })
+    expect(world.server.files.get('site/app')?.mode).toBe(mode)
+    expect(asked(world)).toBe(1)
+  })
+
+  test('is not set again where it is what it is to be, nor by a dry run', async () => {
+    const world = worldWith()
+    await world.run()
+    await world.run({ writer: { attempt: 2 } })
+    await world.run({ writer: { attempt: 3 }, fileMode: 0o600, isDryRun: true })
+    expect(asked(world)).toBe(0)
+  })
+
+  test('is one warning where the server refuses it', async () => {
+    const world = worldWith()
+    await world.run()
+    world.server.faults.push({ on: 'setAttributes', times: Infinity, then: 'permission' })
+    const outcome = await world.run({ fileMode: 0o600, writer: { attempt: 2 } })
+    expect(resultOf(outcome, 'app').status).toBe('skipped')
+    expect(warnings(outcome)).toHaveLength(1)
+  })
+})
+
+describe('the mode of a directory that is made', () => {
+  const modes = ({ server }: MemoryWorld) => Object.fromEntries(server.directoryModes)
+
+  test('is the one that was asked for, whatever bits the server takes away', async () => {
+    const world = worldWith(0o027)
+    world.put('a/b', bytesOf(1, 10))
+    await world.run({ dirMode: 0o2775 })
+    expect(modes(world)).toEqual({ site: 0o2775, 'site/a': 0o2775 })
+  })
+
+  test('is the default of the server where none was asked for', async () => {
+    const world = worldWith(0o027)
+    await world.run()
+    expect(modes(world)).toEqual({ site: 0o750 })
+    expect(world.server.requests('setAttributes').map(({ path }) => path)).not.toContain('site')
+  })
+
+  test('is one warning where the server refuses to set it', async () => {
+    const world = worldWith()
+    for (const name of ['a/b', 'c/d']) world.put(name, bytesOf(1, 10))
+    world.server.faults.push({ on: 'setAttributes', times: Infinity, then: 'permission' })
+    const outcome = await world.run({ dirMode: 0o755 })
+    expect(outcome.report.results.map(({ status }) => status)).toEqual(['uploaded', 'uploaded', 'uploaded'])
+    expect(warnings(outcome)).toHaveLength(1)
+  })
+
+  test('of one that was there stays', async () => {
+    const world = worldWith()
+    world.server.makeDirectory('site', 0o700)
+    await world.run({ dirMode: 0o755 })
+    expect(modes(world)).toEqual({ site: 0o700 })
   })
 })
 
@@ -104,7 +169,7 @@ describe('a refusal', () => {
     expect(outcome.report.results.map(({ status }) => status)).toEqual(['uploaded', 'uploaded', 'uploaded'])
     expect(warnings(outcome)).toEqual([
       expect.stringMatching(
-        /^The server does not set permissions or times of files \(.*setAttributes.*\); they stay as it makes them\.$/
+        /^The server does not set permissions or times \(.*setAttributes.*\); they stay as it makes them\.$/
       )
     ])
     expect(asked(world)).toBeLessThan(3)

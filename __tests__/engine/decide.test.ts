@@ -186,6 +186,34 @@ describe('the part file on the server', () => {
     expect(resultOf(outcome, 'app.zip').sentBytes).toBe(SIZE)
   })
 
+  test('that a dead session makes late, after an attempt gave it up and failed, goes when the file is in place', async () => {
+    const world = await interrupted()
+    const late = partOf(world)
+    world.server.remove(late)
+    const forbidden = { on: 'write', times: Infinity, then: 'permission' } as const
+    world.server.faults.push(forbidden)
+    for (const attempt of [2, 3]) await world.run({ writer: { attempt } })
+    world.server.faults.length = 0
+    world.server.put(late, first)
+    world.server.put(`${late}.old`, first)
+    await world.run({ writer: { attempt: 4 } })
+    expect(world.server.names('site')).toEqual(['app.zip'])
+    expect(world.record('app.zip')).not.toHaveProperty('abandoned', expect.anything())
+  })
+
+  test('of many that were given up, the last sixteen are remembered', async () => {
+    const world = await interrupted()
+    const forbidden = { on: 'write', times: Infinity, then: 'permission' } as const
+    world.server.faults.push(forbidden)
+    const left: string[] = []
+    for (let attempt = 2; attempt < 22; attempt++) {
+      left.push(world.record('app.zip')?.partId ?? '')
+      for (const part of world.server.partsOf('site/app.zip')) world.server.remove(part)
+      await world.run({ writer: { attempt } })
+    }
+    expect(world.record('app.zip')?.abandoned).toEqual(left.slice(-16))
+  })
+
   test('that is longer than the local file: starts, and it is removed', async () => {
     const world = await interrupted()
     world.server.open(partOf(world)).write(Buffer.alloc(10), SIZE)

@@ -4,13 +4,14 @@ import { bytesOf } from '../support/memory-bytes.js'
 import { MemoryClock } from '../support/memory-clock.js'
 import { type Fault, MemoryServer } from '../support/memory-server.js'
 
-async function open() {
+async function open(mode?: number) {
   const clock = new MemoryClock()
   const server = new MemoryServer(clock)
   const remote = await clock.until(server.connect(new AbortController().signal))
   const made = () => [...server.directories].filter(path => !before.has(path))
   const before = new Set(server.directories)
-  return { clock, server, remote, made, directories: new Directories(0o755) }
+  const run = { traits: { refusesAttributes: false }, world: { emit: () => undefined } }
+  return { clock, server, remote, made, directories: new Directories(mode, run) }
 }
 
 test('makes what is missing, parents first, and each only once', async () => {
@@ -99,15 +100,14 @@ test('a directory is made in one round trip where its parent is there', async ()
 })
 
 test('directories get the mode that is asked for', async () => {
-  const { clock, remote, directories } = await open()
-  const modes: (number | undefined)[] = []
-  const make = remote.makeDirectory.bind(remote)
-  remote.makeDirectory = (path, mode?: number) => {
-    modes.push(mode)
-    return make(path)
-  }
+  const { clock, server, remote, directories } = await open(0o755)
+  server.umask = 0o077
+  server.traits.ignoresAttributes = true
   await clock.until(directories.ensure(remote, 'a'))
-  expect(modes).toEqual([0o755])
+  server.traits.ignoresAttributes = false
+  await clock.until(directories.ensure(remote, 'a/b'))
+  // As it was made; and as it is set then, whatever bits the server took away.
+  expect(Object.fromEntries(server.directoryModes)).toEqual({ a: 0o700, 'a/b': 0o755 })
 })
 
 test('a file is created again when its directory had to be made first', async () => {

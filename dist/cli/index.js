@@ -71061,6 +71061,8 @@ async function readBack({ remote, path, source, mode, emit }, ranges) {
 
 
 
+/** Each attempt abandons few; older ones are removed as stale. */
+const MOST_ABANDONED = 16;
 /**
  * Leaves only those blocks of an earlier attempt in the record that today's local file still has. Returns what this
  * file is told from others by.
@@ -71088,18 +71090,16 @@ async function proveLocally({ progress, source, attempt }) {
  */
 async function decide(task, identity) {
     const { progress, attempt } = task;
-    const { decision, record, kept } = await weigh(task, identity);
+    const { decision, record, target, kept } = await weigh(task, identity);
     attempt.world.emit({ type: 'decided', file: progress.file, decision, keptBytes: kept });
     if (record === undefined || decision.action === 'start') {
         const begun = begin(task, identity);
         if (decision.action === 'start' && decision.discard && record !== undefined)
             await discard(task, record);
-        return { decision, task: begun };
+        return { decision, task: begun, target };
     }
-    if (record.partId !== progress.record?.partId)
-        abandon(task);
     const whole = decision.action === 'keep' || decision.action === 'confirm' ? record.whole : undefined;
-    return { decision, task: { ...task, record: remember(task, { ...record, identity, whole }) } };
+    return { decision, task: { ...task, record: remember(task, { ...record, identity, whole }) }, target };
 }
 /** Decides, and changes nothing on the server. @throws UploadError as `decide` does. */
 async function weigh(task, identity) {
@@ -71112,7 +71112,7 @@ async function weigh(task, identity) {
     const isFirst = progress.startedMs === undefined;
     progress.startedMs ??= attempt.world.clock.now();
     progress.reusedBytes = isFirst ? kept : Math.min(progress.reusedBytes, kept);
-    return { decision, record, kept };
+    return { decision, record, target, kept };
 }
 /** @throws UploadError `wrong-type` when a directory is where the file is to be. */
 function refuseDirectory(file, target) {
@@ -71132,20 +71132,24 @@ async function startOver(task, why) {
     await discard(task, record);
     return begun;
 }
-/** Makes the record what is known of the file's upload from now on, and gives it back. */
+/**
+ * Makes the record what is known of the file's upload from now on, and gives it back. A part file that it has no more, by
+ * another name or given up, is among the abandoned ones.
+ */
 function remember({ progress }, record) {
-    progress.record = record;
-    return record;
+    const before = progress.record;
+    const isLeft = before !== undefined && before.published === undefined && before.partId !== record.partId;
+    const remembered = isLeft ? withAbandoned(record, before, before.partId) : record;
+    progress.record = remembered;
+    return remembered;
 }
-/** The part file of the record is given up, or has another name now. */
-function abandon({ progress }) {
-    const { record, abandoned } = progress;
-    if (record !== undefined && record.published === undefined)
-        progress.abandoned = [...abandoned, record.partId];
+/** The record, with that part file among the abandoned ones, and with those of the record before it. */
+function withAbandoned(record, before, partId) {
+    const abandoned = new Set([...(before.abandoned ?? []), partId]);
+    return { ...record, abandoned: [...abandoned].slice(-MOST_ABANDONED) };
 }
 function begin(task, identity) {
     task.progress.provenVersion = task.source.version;
-    abandon(task);
     const record = { partId: task.attempt.world.newId(), identity, ledger: new Ledger(identity.size) };
     return { ...task, record: remember(task, record) };
 }
@@ -71329,15 +71333,81 @@ function isTop(directory) {
     return directory === '.' || directory === '/';
 }
 
+;// CONCATENATED MODULE: ./lib/engine/attributes.js
+
+const PERMISSIONS = 0o7777;
+const OWNER_READS_AND_WRITES = 0o600;
+/**
+ * Permission bits that a part file is made with: its owner has to open it again, for another lane, or to go on with it.
+ * What a target is not to have is taken away by `setAttributes`.
+ */
+function partMode(task) {
+    const mode = modeOf(task);
+    return mode === undefined ? undefined : mode | OWNER_READS_AND_WRITES;
+}
+/**
+ * Gives the part file the mode and the mtime that its target is to have, where they differ. Best effort: a refusal is
+ * one warning a run. Returns what the server then says of the part file.
+ */
+async function setAttributes(task, remote, path, part) {
+    const { source, attempt } = task;
+    const mtime = attempt.settings.preserveMtime ? Math.floor(source.mtimeMs / 1000) : undefined;
+    const wanted = {
+        ...differentMode(task, part),
+        ...(mtime !== undefined && mtime !== part.mtime ? { mtime } : {})
+    };
+    return (await trySetting(remote, path, wanted, attempt)) ? { ...part, ...wanted } : part;
+}
+/** Gives a target that is in place and unchanged the mode that it is to have today. Best effort, as `setAttributes`. */
+async function updateMode(task, target) {
+    const { lane, progress, attempt } = task;
+    if (target === undefined)
+        return;
+    await trySetting(lane.remote, progress.file.remote, differentMode(task, target), attempt);
+}
+/** Best effort: a refusal is one warning a run. Returns whether it was done. @throws UploadError when the line is lost. */
+async function trySetting(remote, path, wanted, run) {
+    if (Object.keys(wanted).length === 0 || run.traits.refusesAttributes)
+        return false;
+    try {
+        await remote.setAttributes(path, wanted);
+        return true;
+    }
+    catch (error) {
+        if (isTransient(error))
+            throw error;
+        warnOnce(run, toUploadError(error, 'server-failure', `set attributes of ${path}`));
+        return false;
+    }
+}
+function differentMode(task, { mode: found }) {
+    const mode = modeOf(task);
+    return mode === undefined || mode === (found & PERMISSIONS) ? {} : { mode };
+}
+/** Permission bits that the target is to have; `undefined`: whatever the server makes. */
+function modeOf({ source, attempt }) {
+    return attempt.settings.fileMode ?? source.mode;
+}
+function warnOnce({ traits, world }, { message }) {
+    if (traits.refusesAttributes)
+        return;
+    traits.refusesAttributes = true;
+    const text = `The server does not set permissions or times (${message}); they stay as it makes them.`;
+    world.emit({ type: 'warning', text });
+}
+
 ;// CONCATENATED MODULE: ./lib/engine/directories.js
+
 
 
 /** Makes each directory of the server once, parents first, those that do not depend on each other at the same time. */
 class Directories {
     mode;
+    run;
     known = new Map();
-    constructor(mode) {
+    constructor(mode, run) {
         this.mode = mode;
+        this.run = run;
     }
     /** Makes the directory and those above it where they are missing. @throws UploadError when one cannot be made. */
     async ensure(remote, directory) {
@@ -71399,7 +71469,7 @@ class Directories {
     }
     async makeIfMissing(remote, directory) {
         // Made without waiting for whether it is there: the parent mostly is, and a server refuses what it has.
-        const make = () => remote.makeDirectory(directory, this.mode);
+        const make = () => this.make(remote, directory);
         const [found, made] = await Promise.allSettled([directories_isDirectory(remote, directory), make()]);
         if (found.status === 'rejected')
             throw found.reason;
@@ -71416,6 +71486,13 @@ class Directories {
             if (isTransient(error) || !(await directories_isDirectory(remote, directory)))
                 throw error;
         }
+    }
+    async make(remote, directory) {
+        const { mode } = this;
+        await remote.makeDirectory(directory, mode);
+        // The server's umask took bits away from it.
+        if (mode !== undefined)
+            await trySetting(remote, directory, { mode }, this.run);
     }
 }
 async function directories_isDirectory(remote, path) {
@@ -72130,62 +72207,18 @@ async function publishWhole(progress, lane, attempt) {
     const part = { size: file.size, mtime: whole.mtime };
     const stat = await publish(remote, partPath(file.remote, record.partId), file.remote, part);
     rememberPublished({ progress }, publishing, stat);
-    attempt.staleParts.sweep(remote, file.remote, progress.abandoned);
+    attempt.staleParts.sweep(remote, file.remote, publishing.abandoned);
 }
 /** Records what the server says of the target that has the file's bytes. */
 function rememberPublished(task, record, { size, mtime }) {
     task.progress.whole = undefined;
-    remember(task, { ...record, whole: undefined, publishing: undefined, published: { size, mtime } });
-}
-
-;// CONCATENATED MODULE: ./lib/engine/attributes.js
-
-const PERMISSIONS = 0o7777;
-const OWNER_READS_AND_WRITES = 0o600;
-/**
- * Permission bits that a part file is made with: its owner has to open it again, for another lane, or to go on with it.
- * What a target is not to have is taken away by `setAttributes`.
- */
-function partMode(task) {
-    const mode = modeOf(task);
-    return mode === undefined ? undefined : mode | OWNER_READS_AND_WRITES;
-}
-/**
- * Gives the part file the mode and the mtime that its target is to have, where they differ. Best effort: a refusal is
- * one warning a run. Returns what the server then says of the part file.
- */
-async function setAttributes(task, remote, path, part) {
-    const { source, attempt } = task;
-    const { settings, traits } = attempt;
-    const mode = modeOf(task);
-    const mtime = settings.preserveMtime ? Math.floor(source.mtimeMs / 1000) : undefined;
-    const wanted = {
-        ...(mode !== undefined && mode !== (part.mode & PERMISSIONS) ? { mode } : {}),
-        ...(mtime !== undefined && mtime !== part.mtime ? { mtime } : {})
-    };
-    if (Object.keys(wanted).length === 0 || traits.refusesAttributes)
-        return part;
-    try {
-        await remote.setAttributes(path, wanted);
-        return { ...part, ...wanted };
-    }
-    catch (error) {
-        if (isTransient(error))
-            throw error;
-        warnOnce(attempt, toUploadError(error, 'server-failure', `set attributes of ${path}`));
-        return part;
-    }
-}
-/** Permission bits that the target is to have; `undefined`: whatever the server makes. */
-function modeOf({ source, attempt }) {
-    return attempt.settings.fileMode ?? source.mode;
-}
-function warnOnce({ traits, world }, { message }) {
-    if (traits.refusesAttributes)
-        return;
-    traits.refusesAttributes = true;
-    const text = `The server does not set permissions or times of files (${message}); they stay as it makes them.`;
-    world.emit({ type: 'warning', text });
+    remember(task, {
+        ...record,
+        whole: undefined,
+        publishing: undefined,
+        abandoned: undefined,
+        published: { size, mtime }
+    });
 }
 
 ;// CONCATENATED MODULE: ./lib/engine/claim-part.js
@@ -72267,7 +72300,6 @@ async function renamePart(task, partId) {
 }
 /** The part file has that id from now on. */
 function goOnWith(task, partId) {
-    abandon(task);
     const record = { ...task.record, partId, claim: undefined, rebuilt: undefined, publishing: undefined };
     return { ...task, record: remember(task, record) };
 }
@@ -72281,7 +72313,7 @@ async function copyPart(task) {
     }
     catch (error) {
         // A dead session may still make it.
-        progress.abandoned = [...progress.abandoned, partId];
+        remember(task, withAbandoned(record, record, partId));
         if (!(error instanceof UploadError) || isTransient(error))
             throw error;
         await discard(task, { ...record, partId });
@@ -72975,6 +73007,7 @@ function isInLedger({ source }) {
 
 
 
+
 /**
  * Brings one file to the server: decide → transfer → verify → publish. With `publish: together` it ends before the
  * publication, with `progress.whole`. What is reached stays in `progress`, for the next attempt.
@@ -73000,12 +73033,12 @@ async function uploadFile(progress, attempt) {
     }
 }
 async function uploadOver(file, identity) {
-    const { decision, task } = await decide(file, identity);
+    const { decision, task, target } = await decide(file, identity);
     file.attempt.staleParts.look(file.lane.remote, file.progress.file.remote);
     beginWholeDigest(task);
     switch (decision.action) {
         case 'skip':
-            await noteUnchangedDigest(task);
+            await drain([noteUnchangedDigest(task), updateMode(task, target)]);
             return 'skipped';
         case 'confirm':
             if (await wasPublished(task))
@@ -73090,9 +73123,9 @@ async function wasPublished(task) {
         if (!same || stat?.size !== source.size)
             return false;
         // Another run may have put the same bytes in place: then the part file is still there.
-        abandon(task);
+        const { abandoned = [], partId } = task.record;
         rememberPublished(task, task.record, stat);
-        attempt.staleParts.sweep(lane.remote, target, progress.abandoned);
+        attempt.staleParts.sweep(lane.remote, target, [...abandoned, partId]);
         return true;
     }
     catch (error) {
@@ -80873,10 +80906,11 @@ function unwrap(schema) {
 function writerIsGone({ writer, closed }, me) {
     return closed || (writer.run === me.run && (writer.attempt < me.attempt || writer.runner === me.runner));
 }
+const partId = pipe(string(), regex(/^[0-9a-f]{8}$/));
 const natural = pipe(number(), safeInteger(), minValue(0));
 /** The shape in JSON. `blocks` are ascending ranges, `0-12,14`; `digests` go with them one by one. */
 const storedRecord = object({
-    part: pipe(string(), regex(/^[0-9a-f]{8}$/)),
+    part: partId,
     size: natural,
     mtimeMs: number(),
     tail: optional(string()),
@@ -80886,6 +80920,7 @@ const storedRecord = object({
     rebuilt: optional(dist_boolean()),
     whole: optional(dist_boolean()),
     publishing: optional(dist_boolean()),
+    abandoned: optional(array(partId)),
     published: optional(object({ size: natural, mtime: number() }))
 });
 const storedRun = object({ startedMs: natural, endedMs: natural, sentBytes: natural });
@@ -80920,7 +80955,7 @@ function upload_meta_parseUploadMeta(text) {
     return { writer, closed, savedAtMs, runs, records: new Map(records) };
 }
 function toStored(record) {
-    const { partId, identity, ledger, rebuilt, whole, publishing, published } = record;
+    const { partId, identity, ledger, rebuilt, whole, publishing, abandoned, published } = record;
     const blocks = ledger.acknowledged();
     return {
         part: partId,
@@ -80933,6 +80968,7 @@ function toStored(record) {
         rebuilt,
         whole,
         publishing,
+        abandoned: abandoned && [...abandoned],
         published
     };
 }
@@ -80944,6 +80980,7 @@ function fromStored(stored) {
         rebuilt: stored.rebuilt,
         whole: stored.whole,
         publishing: stored.publishing,
+        abandoned: stored.abandoned,
         published: stored.published
     };
 }
@@ -81119,8 +81156,7 @@ function newProgress(file) {
         digest: undefined,
         result: undefined,
         startedMs: undefined,
-        sentAgain: false,
-        abandoned: []
+        sentAgain: false
     };
 }
 /** What of a file is on the server for good; a published one counts a byte more than a whole one that is not. */
@@ -81422,7 +81458,7 @@ const DRAIN_MS = 1_000;
 async function upload(task, bringFile = uploadFile) {
     const { last, settings, world, signal } = task;
     const run = new Run({ ...task, files: last === undefined ? task.files : [...task.files, last.file] });
-    const directories = new Directories(settings.dirMode);
+    const directories = new Directories(settings.dirMode, { traits: run.traits, world });
     const { clock, random, emit } = world;
     const reached = () => run.reachedBytes();
     try {

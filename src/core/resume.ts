@@ -25,6 +25,8 @@ export interface UploadRecord {
   readonly whole?: boolean | undefined
   /** Set before the part file is renamed: the answer to a rename can be lost. */
   readonly publishing?: boolean | undefined
+  /** Ids of part files that were given up: a dead session may still make one, an interrupted swap leaves an old copy. */
+  readonly abandoned?: readonly string[] | undefined
   /** What the server said of the target after the rename. */
   readonly published?: { readonly size: number; readonly mtime: number } | undefined
 }

@@ -33,11 +33,12 @@ export function writerIsGone({ writer, closed }: UploadMeta, me: Writer): boolea
   return closed || (writer.run === me.run && (writer.attempt < me.attempt || writer.runner === me.runner))
 }
 
+const partId = v.pipe(v.string(), v.regex(/^[0-9a-f]{8}$/))
 const natural = v.pipe(v.number(), v.safeInteger(), v.minValue(0))
 
 /** The shape in JSON. `blocks` are ascending ranges, `0-12,14`; `digests` go with them one by one. */
 const storedRecord = v.object({
-  part: v.pipe(v.string(), v.regex(/^[0-9a-f]{8}$/)),
+  part: partId,
   size: natural,
   mtimeMs: v.number(),
   tail: v.optional(v.string()),
@@ -47,6 +48,7 @@ const storedRecord = v.object({
   rebuilt: v.optional(v.boolean()),
   whole: v.optional(v.boolean()),
   publishing: v.optional(v.boolean()),
+  abandoned: v.optional(v.array(partId)),
   published: v.optional(v.object({ size: natural, mtime: v.number() }))
 })
 
@@ -88,7 +90,7 @@ export function parseUploadMeta(text: string): UploadMeta {
 }
 
 function toStored(record: UploadRecord): StoredRecord {
-  const { partId, identity, ledger, rebuilt, whole, publishing, published } = record
+  const { partId, identity, ledger, rebuilt, whole, publishing, abandoned, published } = record
   const blocks = ledger.acknowledged()
   return {
     part: partId,
@@ -101,6 +103,7 @@ function toStored(record: UploadRecord): StoredRecord {
     rebuilt,
     whole,
     publishing,
+    abandoned: abandoned && [...abandoned],
     published
   }
 }
@@ -113,6 +116,7 @@ function fromStored(stored: StoredRecord): UploadRecord {
     rebuilt: stored.rebuilt,
     whole: stored.whole,
     publishing: stored.publishing,
+    abandoned: stored.abandoned,
     published: stored.published
   }
 }

@@ -3,7 +3,7 @@ import { isRefusal, isTransient, UploadError } from '../core/errors.js'
 import { partPath } from '../core/identity.js'
 import type { UploadRecord } from '../core/resume.js'
 import { partMode } from './attributes.js'
-import { abandon, discard, remember } from './decide.js'
+import { withAbandoned, discard, remember } from './decide.js'
 import type { RecordedTask } from './file-progress.js'
 
 /** Why an upload starts over whose part file was there and cannot be claimed. */
@@ -76,7 +76,6 @@ async function renamePart(task: RecordedTask, partId: string): Promise<RecordedT
 
 /** The part file has that id from now on. */
 function goOnWith(task: RecordedTask, partId: string): RecordedTask {
-  abandon(task)
   const record = { ...task.record, partId, claim: undefined, rebuilt: undefined, publishing: undefined }
   return { ...task, record: remember(task, record) }
 }
@@ -95,7 +94,7 @@ async function copyPart(task: RecordedTask): Promise<RecordedTask> {
     )
   } catch (error) {
     // A dead session may still make it.
-    progress.abandoned = [...progress.abandoned, partId]
+    remember(task, withAbandoned(record, record, partId))
     if (!(error instanceof UploadError) || isTransient(error)) throw error
     await discard(task, { ...record, partId })
     throw error.code === 'no-space'

@@ -9,14 +9,20 @@ import { drain } from './drain.js'
 import { keepMatchingBlocks } from './prove.js'
 import { tailOf } from './verify.js'
 
+/** Each attempt abandons few; older ones are removed as stale. */
+const MOST_ABANDONED = 16
+
 export interface Decided {
   readonly decision: ResumeDecision
   readonly task: RecordedTask
+  /** What is in the file's place. */
+  readonly target: RemoteStat | undefined
 }
 
 interface Weighed {
   readonly decision: ResumeDecision
   readonly record: UploadRecord | undefined
+  readonly target: RemoteStat | undefined
   /** Bytes on the server that are kept. */
   readonly kept: number
 }
@@ -48,17 +54,16 @@ export async function proveLocally({ progress, source, attempt }: Omit<FileTask,
  */
 export async function decide(task: FileTask, identity: Identity): Promise<Decided> {
   const { progress, attempt } = task
-  const { decision, record, kept } = await weigh(task, identity)
+  const { decision, record, target, kept } = await weigh(task, identity)
   attempt.world.emit({ type: 'decided', file: progress.file, decision, keptBytes: kept })
 
   if (record === undefined || decision.action === 'start') {
     const begun = begin(task, identity)
     if (decision.action === 'start' && decision.discard && record !== undefined) await discard(task, record)
-    return { decision, task: begun }
+    return { decision, task: begun, target }
   }
-  if (record.partId !== progress.record?.partId) abandon(task)
   const whole = decision.action === 'keep' || decision.action === 'confirm' ? record.whole : undefined
-  return { decision, task: { ...task, record: remember(task, { ...record, identity, whole }) } }
+  return { decision, task: { ...task, record: remember(task, { ...record, identity, whole }) }, target }
 }
 
 /** Decides, and changes nothing on the server. @throws UploadError as `decide` does. */
@@ -72,7 +77,7 @@ export async function weigh(task: FileTask, identity: Identity): Promise<Weighed
   const isFirst = progress.startedMs === undefined
   progress.startedMs ??= attempt.world.clock.now()
   progress.reusedBytes = isFirst ? kept : Math.min(progress.reusedBytes, kept)
-  return { decision, record, kept }
+  return { decision, record, target, kept }
 }
 
 /** @throws UploadError `wrong-type` when a directory is where the file is to be. */
@@ -94,22 +99,26 @@ export async function startOver(task: RecordedTask, why: string): Promise<Record
   return begun
 }
 
-/** Makes the record what is known of the file's upload from now on, and gives it back. */
+/**
+ * Makes the record what is known of the file's upload from now on, and gives it back. A part file that it has no more, by
+ * another name or given up, is among the abandoned ones.
+ */
 export function remember({ progress }: Pick<FileTask, 'progress'>, record: UploadRecord): UploadRecord {
-  progress.record = record
-  return record
+  const before = progress.record
+  const isLeft = before !== undefined && before.published === undefined && before.partId !== record.partId
+  const remembered = isLeft ? withAbandoned(record, before, before.partId) : record
+  progress.record = remembered
+  return remembered
 }
 
-/** The part file of the record is given up, or has another name now. */
-export function abandon({ progress }: Pick<FileTask, 'progress'>): void {
-  const { record, abandoned } = progress
-  if (record !== undefined && record.published === undefined)
-    progress.abandoned = [...abandoned, record.partId]
+/** The record, with that part file among the abandoned ones, and with those of the record before it. */
+export function withAbandoned(record: UploadRecord, before: UploadRecord, partId: string): UploadRecord {
+  const abandoned = new Set([...(before.abandoned ?? []), partId])
+  return { ...record, abandoned: [...abandoned].slice(-MOST_ABANDONED) }
 }
 
 function begin(task: FileTask, identity: Identity): RecordedTask {
   task.progress.provenVersion = task.source.version
-  abandon(task)
   const record = { partId: task.attempt.world.newId(), identity, ledger: new Ledger(identity.size) }
   return { ...task, record: remember(task, record) }
 }

@@ -1,12 +1,16 @@
 import { isTransient, UploadError } from '../core/errors.js'
 import { parentOf } from '../core/plan.js'
+import { trySetting, type AttributesRun } from './attributes.js'
 import type { Remote } from './ports.js'
 
 /** Makes each directory of the server once, parents first, those that do not depend on each other at the same time. */
 export class Directories {
   private readonly known = new Map<string, Promise<void>>()
 
-  constructor(private readonly mode: number | undefined) {}
+  constructor(
+    private readonly mode: number | undefined,
+    private readonly run: AttributesRun
+  ) {}
 
   /** Makes the directory and those above it where they are missing. @throws UploadError when one cannot be made. */
   async ensure(remote: Remote, directory: string | undefined): Promise<void> {
@@ -61,7 +65,7 @@ export class Directories {
 
   private async makeIfMissing(remote: Remote, directory: string): Promise<void> {
     // Made without waiting for whether it is there: the parent mostly is, and a server refuses what it has.
-    const make = () => remote.makeDirectory(directory, this.mode)
+    const make = () => this.make(remote, directory)
     const [found, made] = await Promise.allSettled([isDirectory(remote, directory), make()])
     if (found.status === 'rejected') throw found.reason
     if (found.value || made.status === 'fulfilled') return
@@ -73,6 +77,13 @@ export class Directories {
       // Another run may have made it in between; SFTP version 3 has no status code for that.
       if (isTransient(error) || !(await isDirectory(remote, directory))) throw error
     }
+  }
+
+  private async make(remote: Remote, directory: string): Promise<void> {
+    const { mode } = this
+    await remote.makeDirectory(directory, mode)
+    // The server's umask took bits away from it.
+    if (mode !== undefined) await trySetting(remote, directory, { mode }, this.run)
   }
 }
 

@@ -37,8 +37,6 @@ export interface FileProgress {
   startedMs: number | undefined
   /** It was sent again from the start because the server's bytes turned out to be wrong; that happens once. */
   sentAgain: boolean
-  /** Ids of part files that were given up: a dead session may still make one, an interrupted swap leaves an old copy. */
-  abandoned: readonly string[]
 }
 
 /** A file on its way within an attempt: with its open source, and a lane for all that is not a block. */
@@ -67,8 +65,7 @@ export function newProgress(file: PlannedFile): FileProgress {
     digest: undefined,
     result: undefined,
     startedMs: undefined,
-    sentAgain: false,
-    abandoned: []
+    sentAgain: false
   }
 }
 

@@ -23,7 +23,7 @@ export async function publishWhole(progress: FileProgress, lane: Lane, attempt: 
   const part = { size: file.size, mtime: whole.mtime }
   const stat = await publish(remote, partPath(file.remote, record.partId), file.remote, part)
   rememberPublished({ progress }, publishing, stat)
-  attempt.staleParts.sweep(remote, file.remote, progress.abandoned)
+  attempt.staleParts.sweep(remote, file.remote, publishing.abandoned)
 }
 
 /** Records what the server says of the target that has the file's bytes. */
@@ -33,5 +33,11 @@ export function rememberPublished(
   { size, mtime }: Pick<RemoteStat, 'size' | 'mtime'>
 ): void {
   task.progress.whole = undefined
-  remember(task, { ...record, whole: undefined, publishing: undefined, published: { size, mtime } })
+  remember(task, {
+    ...record,
+    whole: undefined,
+    publishing: undefined,
+    abandoned: undefined,
+    published: { size, mtime }
+  })
 }

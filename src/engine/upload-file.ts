@@ -2,10 +2,11 @@ import { blockCount } from '../core/blocks.js'
 import { isRefusal, UploadError } from '../core/errors.js'
 import { partPath, type Identity } from '../core/identity.js'
 import type { RemoteStat } from '../core/resume.js'
-import { setAttributes } from './attributes.js'
+import { setAttributes, updateMode } from './attributes.js'
 import { claimWhole } from './claim-part.js'
 import type { Attempt } from './context.js'
-import { abandon, decide, proveLocally, remember, startOver } from './decide.js'
+import { decide, proveLocally, remember, startOver } from './decide.js'
+import { drain } from './drain.js'
 import type { FileProgress, FileTask, RecordedTask } from './file-progress.js'
 import { JoinSpoiledPart } from './join-part.js'
 import { keepPart } from './keep-part.js'
@@ -46,12 +47,12 @@ export async function uploadFile(
 }
 
 async function uploadOver(file: FileTask, identity: Identity): Promise<'uploaded' | 'skipped' | 'whole'> {
-  const { decision, task } = await decide(file, identity)
+  const { decision, task, target } = await decide(file, identity)
   file.attempt.staleParts.look(file.lane.remote, file.progress.file.remote)
   beginWholeDigest(task)
   switch (decision.action) {
     case 'skip':
-      await noteUnchangedDigest(task)
+      await drain([noteUnchangedDigest(task), updateMode(task, target)])
       return 'skipped'
     case 'confirm':
       if (await wasPublished(task)) await noteUnchangedDigest(task)
@@ -132,9 +133,9 @@ async function wasPublished(task: RecordedTask): Promise<boolean> {
     const stat = await looking
     if (!same || stat?.size !== source.size) return false
     // Another run may have put the same bytes in place: then the part file is still there.
-    abandon(task)
+    const { abandoned = [], partId } = task.record
     rememberPublished(task, task.record, stat)
-    attempt.staleParts.sweep(lane.remote, target, progress.abandoned)
+    attempt.staleParts.sweep(lane.remote, target, [...abandoned, partId])
     return true
   } catch (error) {
     if (!isRefusal(error)) throw error

@@ -51,7 +51,7 @@ const DRAIN_MS = 1_000
 export async function upload(task: UploadTask, bringFile: BringFile = uploadFile): Promise<Report> {
   const { last, settings, world, signal } = task
   const run = new Run({ ...task, files: last === undefined ? task.files : [...task.files, last.file] })
-  const directories = new Directories(settings.dirMode)
+  const directories = new Directories(settings.dirMode, { traits: run.traits, world })
   const { clock, random, emit } = world
   const reached = () => run.reachedBytes()
   try {
