@@ -108,6 +108,8 @@ export interface SftpServerOptions {
 }
 
 export interface SftpServer {
+  /** As it was given. */
+  readonly root: string
   readonly host: string
   readonly port: number
   /** The first host key: its public blob, and `type base64`. */

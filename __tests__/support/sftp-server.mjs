@@ -67,6 +67,7 @@ export async function startSftpServer({
   const formatKnownHosts = (atPort, atHost = host) =>
     publicKeys.map(key => `[${atHost}]:${atPort} ${toOpenSsh(key)}\n`).join('')
   return {
+    root,
     host,
     port: boundPort,
     hostKey: { blob: publicKeys[0].getPublicSSH(), openssh: toOpenSsh(publicKeys[0]) },

@@ -10,6 +10,8 @@ import { promisify } from 'node:util'
 const run = promisify(execFile)
 
 export interface AgentKey {
+  /** In OpenSSH form. */
+  readonly privateKey: string
   /** A line as in authorized_keys. */
   readonly publicKey: string
   readonly publicFile: string
@@ -62,9 +64,9 @@ export async function startAgent(): Promise<TestAgent> {
       const file = join(directory, `key-${keys}`)
       await run('ssh-keygen', ['-q', '-t', type, '-N', '', '-C', 'test', '-f', file])
       await run('ssh-add', ['-q', file], { env })
-      const publicKey = await readFile(`${file}.pub`, 'utf8')
+      const [privateKey, publicKey] = [await readFile(file, 'utf8'), await readFile(`${file}.pub`, 'utf8')]
       const { stdout } = await run('ssh-keygen', ['-lf', `${file}.pub`])
-      return { publicKey, publicFile: `${file}.pub`, fingerprint: stdout.split(' ')[1] ?? '' }
+      return { privateKey, publicKey, publicFile: `${file}.pub`, fingerprint: stdout.split(' ')[1] ?? '' }
     },
     async close() {
       const ended = once(agent, 'close')

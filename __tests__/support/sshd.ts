@@ -9,7 +9,6 @@ import { promisify } from 'node:util'
 
 const run = promisify(execFile)
 const host = '127.0.0.1'
-const passphrase = 'a passphrase for tests'
 const startTries = 5
 
 export interface SshdOptions {
@@ -21,6 +20,8 @@ export interface SshdOptions {
   readonly sftpArguments?: string
   /** A shell command that is run before the sftp-server program, in its process: for example `ulimit -n 20`. */
   readonly before?: string
+  /** Of the encrypted key. */
+  readonly passphrase?: string
 }
 
 export interface Sshd {
@@ -80,7 +81,8 @@ export async function startSshd({
   options = [],
   sftp = 'internal',
   sftpArguments = '',
-  before
+  before,
+  passphrase = 'a passphrase for tests'
 }: SshdOptions = {}): Promise<Sshd> {
   const program = findSshd()
   if (program === undefined) throw new Error('sshd is not installed')

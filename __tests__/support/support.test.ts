@@ -13,6 +13,7 @@ import { startLink } from './link.mjs'
 import { createRunner } from './runner.mjs'
 import { generateKeyPair, startSftpServer, type SftpServerOptions } from './sftp-server.mjs'
 import { describeWithSshd, startSshd } from './sshd.js'
+import { watchProcesses } from './started-processes.js'
 
 const chunk = 31_744
 const mebibyte = 1024 * 1024
@@ -524,6 +525,28 @@ runs:
     })
     expect((await runner.runPost()).log).toBe('post two\nlines wait undefined')
   })
+})
+
+test('watchProcesses notes what is started, however short it lives, and what that starts', async () => {
+  const program = join(directory, 'start.mjs')
+  const script = `
+    import { exec, execFileSync, execSync, fork, spawn, spawnSync } from 'node:child_process'
+    const node = process.execPath
+    spawn(node, ['-e', '0', 'by-spawn.'], { env: { NAME: 'of-spawn.' } })
+    exec('echo by-exec.')
+    spawnSync(node, ['-e', '0', 'by-spawn-sync.'], { env: { NAME: 'of-spawn-sync.' } })
+    execFileSync(node, ['-e', '0', 'by-exec-file-sync.'])
+    execSync('echo by-exec-sync.')
+    if (!process.argv.includes('by-fork.')) fork(process.argv[1], ['by-fork.'])
+  `
+  await writeFile(program, script)
+  const { environment, noted } = closeLater(await watchProcesses())
+  await run(process.execPath, [program, 'given.'], { env: { ...process.env, ...environment } })
+  const notes = await noted()
+  expect(notes).toContain('given.')
+  const started = ['by-spawn.', 'of-spawn.', 'by-exec.', 'by-spawn-sync.', 'of-spawn-sync.']
+  for (const text of [...started, 'by-exec-file-sync.', 'by-exec-sync.', 'by-fork.'])
+    expect([text, notes.split(text).length > 2]).toEqual([text, true])
 })
 
 describeWithSshd('sshd', () => {
