@@ -7,7 +7,7 @@ const uses = readdirSync(directory).flatMap(file =>
   readFileSync(join(directory, file), 'utf8')
     .split('\n')
     .map(line => /^\s*(?:- )?uses:\s*(.*)$/.exec(line)?.[1])
-    .filter(value => value !== undefined && value !== './')
+    .filter(value => value !== undefined && !value.startsWith('./'))
     .map(value => ({ file, value: value ?? '' }))
 )
 
