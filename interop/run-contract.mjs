@@ -8,7 +8,7 @@ import { ask } from './ask.mjs'
 import { whenDone } from './cleanup.mjs'
 import { contract } from './contract.mjs'
 import { versionOf } from './debian.mjs'
-import { openSite } from './site.mjs'
+import { openSite, TooLate } from './site.mjs'
 import { mountSmallDisk } from './small-disk.mjs'
 import { MIB } from './tree.mjs'
 
@@ -103,7 +103,7 @@ async function test(tests, name, run) {
 }
 
 function tooLate() {
-  return new Error(`no end within ${TEST_LIMIT_MS / 1000} s`)
+  return new TooLate(`no end within ${TEST_LIMIT_MS / 1000} s`)
 }
 
 function pick(values, names) {
