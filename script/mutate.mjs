@@ -9,15 +9,17 @@ const STRYKER = '9.6.1'
 
 /** Files that only show through what they are a part of, and the tests that judge them. */
 const JUDGES = {
+  'engine/claim-part': ['engine/claim-part', 'engine/copy-part', 'engine/decide'],
   'engine/context': ['run/inputs'],
   'engine/counted-remote': ['engine/open-handles', 'engine/counted-remote'],
   'engine/drain': ['engine/for-each'],
   'engine/keep-part': ['engine/publish-together', 'engine/decide'],
   'engine/open-handles': ['engine/open-handles', 'engine/counted-remote'],
+  'engine/open-part': ['engine/open-part', 'engine/open-handles'],
   'engine/publish-whole': ['engine/publish-together', 'engine/decide'],
   'engine/run-log': ['engine/earlier-runs'],
-  'engine/run': ['engine/upload', 'engine/earlier-runs', 'engine/last-file'],
-  'engine/upload': ['engine/upload', 'engine/earlier-runs', 'engine/last-file'],
+  'engine/run': ['engine/upload', 'engine/earlier-runs', 'engine/last-file', 'engine/publish-together'],
+  'engine/upload': ['engine/upload', 'engine/earlier-runs', 'engine/last-file', 'engine/check-space'],
   'engine/upload-file': ['engine/upload-file', 'engine/decide']
 }
 

@@ -6,6 +6,9 @@ import { join } from 'node:path'
 import { node24 } from './node24.mjs'
 import { installPackages, root } from './packages.mjs'
 
+/** The first chaos round: each Node plays others. */
+const CHAOS_SEEDS = ['1', '1001']
+
 installPackages()
 const results = [process.execPath, node24()].filter(node => node !== undefined).map(runTests)
 const passed = sum(({ numPassedTests }) => numPassedTests)
@@ -17,7 +20,7 @@ const skipped = sum(({ numPendingTests }) => numPendingTests)
 console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`)
 process.exitCode = failed > 0 || passed === 0 ? 1 : 0
 
-function runTests(node) {
+function runTests(node, index) {
   const { stdout: version } = spawnSync(node, ['--version'], { encoding: 'utf8' })
   console.log(`\nThe tests on Node ${version.trim()}`)
   const directory = mkdtempSync(join(tmpdir(), 'resumable-sftp-upload-test-'))
@@ -27,6 +30,7 @@ function runTests(node) {
   try {
     spawnSync(node, [...options, jest, '--json', '--outputFile', report, ...process.argv.slice(2)], {
       cwd: root,
+      env: { CHAOS_SEED: CHAOS_SEEDS[index], ...process.env },
       stdio: ['ignore', 'ignore', 'inherit']
     })
     if (existsSync(report)) return JSON.parse(readFileSync(report, 'utf8'))
