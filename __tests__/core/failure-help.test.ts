@@ -13,7 +13,7 @@ describe('a failure of a file says what to do', () => {
     ['wrong-type', /local => remote/],
     ['no-space', /df -h.*quota/],
     ['unsupported', /connections: 1/],
-    ['server-failure', /disk or quota[^]*df -h/],
+    ['server-failure', /full or read-only disk, a quota[^]*another disk[^]*df -h/],
     ['source-changed', /before this step/],
     ['source-unreadable', /permissions/],
     ['not-verified', /did not get its name/],

@@ -59789,7 +59789,7 @@ const HELP = {
         'connections: 1 and the defaults of file-mode, dir-mode and preserve-mtime ask least of a server.'
     ],
     'server-failure': [
-        'The server gives no reason: a disk that is full or read-only, a quota, a limit of open files, a name that it does not allow, or a directory on another disk.',
+        'The server gives no reason: a full or read-only disk, a quota, a limit of open files, a name that it does not allow, or a rename to another disk.',
         'Its log says more; on the server, df -h and df -i show whether there is room.'
     ],
     'source-changed': [
