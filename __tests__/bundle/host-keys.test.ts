@@ -81,6 +81,7 @@ describeWithSshd('host keys', () => {
       'a line among others',
       () => ({ 'known-hosts': `github.com ${otherKey}\n${hashed(`other ${otherKey}`)}\n${rightLine()}\n` })
     ],
+    ['a line with blanks and blank lines around it', () => ({ 'known-hosts': `\n\n  ${rightLine()} \n\n` })],
     ['one of two keys of the host', () => ({ 'known-hosts': `${name()} ${otherKey}\n${rightLine()}` })],
     ['a fingerprint only', () => ({ 'host-key-fingerprint': site.sshd.hostKeyFingerprint })],
     ['a fingerprint with padding', () => ({ 'host-key-fingerprint': `${site.sshd.hostKeyFingerprint}=` })],

@@ -209,6 +209,10 @@ describe('a login', () => {
     await expectUploaded(await upload({ password }, { password: `${password}\n` }))
   })
 
+  test('with a password that begins and ends with a blank', async () => {
+    await expectUploaded(await upload({ password: ' blanks count ' }, { password: ' blanks count \n' }))
+  })
+
   test('with a key that is refused, and a password', async () => {
     const { private: key } = await generateKey('ed25519')
     await expectUploaded(await upload({ password }, { key, password }))

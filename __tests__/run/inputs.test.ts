@@ -329,3 +329,13 @@ describe('the values to mask', () => {
     expect(secretsOf(read({ key: '', password: 'pw' }))).toEqual(['pw'])
   })
 })
+
+test('blanks and line breaks around an input change nothing, but for blanks around a password', () => {
+  const given = { ...REQUIRED, 'jump-host': 'bastion', 'jump-key': 'another key', 'state-key': 'docs' }
+  const inputs = inputsOf(given)
+  const spaced = readSettings(name => {
+    const text = inputs(name)
+    return text === '' || /^(?:jump-)?(?:key|passphrase|password)$/.test(name) ? text : ` \n${text}\n `
+  })
+  expect(spaced).toEqual(readSettings(inputs))
+})

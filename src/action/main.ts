@@ -6,7 +6,6 @@ import { connect } from '../adapters/sftp/connect.js'
 import { dialogues } from '../adapters/sftp/dialogue.js'
 import { SharedSessions } from '../adapters/sftp/shared-sessions.js'
 import { clock, every } from '../run/clock.js'
-import { actionIn, readSettings } from '../run/inputs.js'
 import { Log } from '../run/log.js'
 import { type Login, readLogin, risksOf } from '../run/login.js'
 import { failureOf, outcomeOf } from '../run/outcome.js'
@@ -14,6 +13,7 @@ import { planFiles, type Plan } from '../run/plan-files.js'
 import { printable } from '../run/printable.js'
 import { secretsOf, type Settings } from '../run/settings.js'
 import { uploadFiles } from '../run/upload-files.js'
+import { givenSettings } from './given-settings.js'
 import { readJob, type Job } from './job.js'
 import { outputsOf } from './outputs.js'
 import { noteEnd, noteState, noteTrouble } from './phases.js'
@@ -67,7 +67,7 @@ async function summarizingFailure<T>(work: () => Promise<T>): Promise<T> {
 }
 
 async function prepare(log: Log, signal: AbortSignal): Promise<{ step: Step; plan: Plan }> {
-  const settings = readSettings(name => core.getInput(name), actionIn(process.env))
+  const settings = givenSettings()
   for (const secret of secretsOf(settings)) core.setSecret(secret)
   const login = await readLogin(settings, core.isDebug() ? dialogues(debug) : undefined)
   const job = readJob(process.env)

@@ -4,9 +4,9 @@ import { closeState } from '../engine/checkpoint.js'
 import { connect } from '../adapters/sftp/connect.js'
 import { SharedSessions } from '../adapters/sftp/shared-sessions.js'
 import { isCopied, readMeta, writeMeta } from '../adapters/state/state-directory.js'
-import { actionIn, readSettings } from '../run/inputs.js'
 import { readLogin } from '../run/login.js'
 import { printable } from '../run/printable.js'
+import { givenSettings } from './given-settings.js'
 import { readJob } from './job.js'
 import { recallState } from './phases.js'
 import { openState } from './step-state.js'
@@ -26,7 +26,7 @@ export async function post(): Promise<void> {
     const meta = await readMeta(directory)
     if (meta === undefined || (hasEnded && (await isCopied(directory)))) return
 
-    const settings = readSettings(name => core.getInput(name), actionIn(process.env))
+    const settings = givenSettings()
     const { connection, secret } = await readLogin(settings)
     const sessions = new SharedSessions(stop => connect(connection, stop))
     const { keys, kept } = openState({
