@@ -116,6 +116,34 @@ test('says what was deleted', () => {
   expect(summary.split('\n')[2]).toContain(' Deleted 1 file or directory below remote-path. ')
 })
 
+describe('of a delete that failed', () => {
+  const error = new UploadError('permission', 'remove www/<b>: Permission denied\nAsk somebody.')
+  const linesOf = (removed: readonly string[], isDryRun = false) => {
+    const deletion = { removed, planned: [], error }
+    const report = { results: [uploaded(file('a'))], elapsedMs: 10, deletion }
+    return formatSummary(report, { keepsState: true, isDryRun }).split('\n')
+  }
+  const reason = '<code>remove www/&#60;b&#62;&#58; Permission denied</code>'
+
+  test('says what was deleted, that it was not everything, and why, as text', () => {
+    const [title, , outcome, , why] = linesOf(['x', 'y/'])
+    expect(title).toBe('### SFTP upload: complete, but not everything was deleted')
+    expect(outcome).toContain(
+      ' Deleted 2 files and directories below remote-path, but not all that is no part of the upload. '
+    )
+    expect(why).toBe(reason)
+  })
+
+  test('says that nothing was deleted', () => {
+    expect(linesOf([])[2]).toContain(' Nothing was deleted below remote-path. ')
+  })
+
+  test('is no more than a reason in a dry run', () => {
+    const [title, , , , why] = linesOf([], true)
+    expect([title, why]).toEqual(['### SFTP upload: dry run', reason])
+  })
+})
+
 test('has a row for each file: failed ones first, with the error, then the largest', () => {
   const rows = rowsOf(
     summaryOf([uploaded(file('small', 1)), uploaded(file('large', 9999)), failed(file('bad', 5), DISK_FULL)])

@@ -100,6 +100,9 @@ describeWithSshd('delete', () => {
     expect(errorsOf(main).join('\n')).toMatch(/delete-limit: must be at least the 9 files and directories/)
     expect(await listFiles(site.target)).toEqual([...UPLOADED, ...EXTRANEOUS, ...STAYING].sort())
     expect(main.outputs).toMatchObject({ state: 'complete', 'uploaded-count': '2', 'deleted-count': '0' })
+    expect(main.summary).toMatch(/^### SFTP upload: complete, but not everything was deleted$/m)
+    expect(main.summary).toContain('Nothing was deleted below remote-path.')
+    expect(main.summary).toContain('must be at least the 9 files and directories')
   })
 
   test('removes nothing when a file is not in place', async () => {

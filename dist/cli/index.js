@@ -62081,9 +62081,13 @@ function dryRun(results, totals, deletion) {
     return `This was a dry run, nothing was written on the server. A run ${steps.join(', ')}.`;
 }
 function deleted(deletion) {
-    if (deletion === undefined || deletion.removed.length === 0)
+    if (deletion === undefined)
         return '';
-    return `Deleted ${formatEntries(deletion.removed.length)} below remote-path.`;
+    const { removed, error } = deletion;
+    if (removed.length === 0)
+        return error === undefined ? '' : 'Nothing was deleted below remote-path.';
+    const rest = error === undefined ? '' : ', but not all that is no part of the upload';
+    return `Deleted ${formatEntries(removed.length)} below remote-path${rest}.`;
 }
 function formatEntries(count) {
     return formatCount(count, 'file or directory', 'files and directories');

@@ -1,4 +1,4 @@
-import type { UploadError } from '../core/errors.js'
+import { firstLine, type UploadError } from '../core/errors.js'
 import { explain } from '../core/failure-help.js'
 import { formatBytes, formatDuration, formatNumber, formatSpeed } from '../core/quantities.js'
 import { type Report, totalsOf } from '../core/report.js'
@@ -14,6 +14,8 @@ const MAX_BYTES = 400 * 1024
 const REST_BYTES = 16 * 1024
 /** A known_hosts line with an RSA key of 16,384 bits fits in. */
 const MAX_LINE = 4000
+/** The refusal of a delete names some paths. */
+const MAX_REASON = 1000
 /** A pace is not extrapolated to more than this many times the bytes that it was measured on. */
 const FURTHEST = 10
 const SHORTEST_PACE_MS = 2_000
@@ -28,6 +30,7 @@ export function formatSummary(report: Report, context: OutcomeContext): string {
   const sections = [
     [`### SFTP upload: ${titleOf(report, context)}`],
     [outcomeOf(report, context)],
+    whyNotDeleted(report),
     isDryRun ? [] : saved(report),
     results.length === 0 ? [] : totalsTable(report),
     results.length === 0 ? [] : filesTable(results, MAX_BYTES - REST_BYTES),
@@ -47,9 +50,15 @@ export function formatFailure(error: UploadError): string {
   return `### SFTP upload: not begun\n\nNothing was sent.\n\n${lines.join('<br>\n')}\n`
 }
 
-function titleOf({ results }: Report, { isDryRun }: OutcomeContext): string {
+function titleOf({ results, deletion }: Report, { isDryRun }: OutcomeContext): string {
   if (isDryRun === true) return 'dry run'
-  return results.some(({ status }) => status === 'failed') ? 'incomplete' : 'complete'
+  if (results.some(({ status }) => status === 'failed')) return 'incomplete'
+  return deletion?.error === undefined ? 'complete' : 'complete, but not everything was deleted'
+}
+
+/** The files have their reasons in their rows. */
+function whyNotDeleted({ deletion }: Report): string[] {
+  return deletion?.error === undefined ? [] : [code(firstLine(deletion.error), MAX_REASON)]
 }
 
 /** What did not have to be sent again, and the time that this is worth, where the run was long enough to tell. */

@@ -49,8 +49,11 @@ function dryRun(results: Report['results'], totals: Totals, deletion: Report['de
 }
 
 function deleted(deletion: Report['deletion']): string {
-  if (deletion === undefined || deletion.removed.length === 0) return ''
-  return `Deleted ${formatEntries(deletion.removed.length)} below remote-path.`
+  if (deletion === undefined) return ''
+  const { removed, error } = deletion
+  if (removed.length === 0) return error === undefined ? '' : 'Nothing was deleted below remote-path.'
+  const rest = error === undefined ? '' : ', but not all that is no part of the upload'
+  return `Deleted ${formatEntries(removed.length)} below remote-path${rest}.`
 }
 
 function formatEntries(count: number): string {
