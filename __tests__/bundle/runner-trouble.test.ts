@@ -76,6 +76,15 @@ describeWithSshd('trouble with the runner', () => {
     await expectInPlace(directory)
   })
 
+  test('the variable of a cache process in the job: the files are in place', async () => {
+    const machine = await site.machine()
+    const directory = await buildArtifact(machine, size)
+    const { main } = await machine.run(site.inputs(), { RESUMABLE_SFTP_UPLOAD_CACHE: 'x' })
+    expect([main.exitCode, main.outputs.state]).toEqual([0, 'complete'])
+    expect(warningsOf(main)).toEqual([])
+    await expectInPlace(directory)
+  })
+
   describe('post', () => {
     test('after inputs that are wrong has nothing to do', async () => {
       const machine = await site.machine()

@@ -1,9 +1,9 @@
 import { reasonOf } from '../../core/errors.js'
 import { OPERATION_VARIABLE, type CacheOperation } from './cache-task.js'
 
-/** Whether this process was started to do one cache operation. */
+/** Whether this process was started to do one cache operation: somebody waits for the answer. */
 export function isCacheProcess(): boolean {
-  return process.env[OPERATION_VARIABLE] !== undefined
+  return process.env[OPERATION_VARIABLE] !== undefined && process.send !== undefined
 }
 
 /** Does the operation and tells the parent; ends the process, whatever the client has left open. */
