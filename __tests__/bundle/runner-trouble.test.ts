@@ -76,6 +76,18 @@ describeWithSshd('trouble with the runner', () => {
     await expectInPlace(directory)
   })
 
+  test('variables for post that cannot be written, and a state that cannot: one warning, and the files are in place', async () => {
+    const machine = await site.machine({ withCache: false })
+    const directory = await buildArtifact(machine, size)
+    await writeFile(join(machine.temp, 'resumable-sftp-upload'), 'in the way')
+    const { main } = await machine.run(site.inputs({ 'checkpoint-interval': '1' }), {
+      GITHUB_STATE: join(machine.temp, 'none', 'state')
+    })
+    expect([main.exitCode, errorsOf(main)]).toEqual([0, []])
+    expect(warningsOf(main)).toHaveLength(1)
+    await expectInPlace(directory)
+  })
+
   test('the variable of a cache process in the job: the files are in place', async () => {
     const machine = await site.machine()
     const directory = await buildArtifact(machine, size)

@@ -69,10 +69,14 @@ describe('checkpoints', () => {
     }
   )
 
-  test('that cannot be saved are told', async () => {
-    const { clock, store, checkpoints, ended } = open()
+  test('that a store rejects end nothing, and are tried again', async () => {
+    const { clock, store, at, checkpoints, ended, later } = open()
     store.pause = () => Promise.reject(new Error('no store'))
-    await expect(clock.until(checkpoints.run(ended.signal))).rejects.toThrow('no store')
+    later(60_000, () => (store.pause = () => Promise.resolve()))
+    later(140_000, () => ended.abort())
+    await clock.until(checkpoints.run(ended.signal))
+    expect(at).toEqual([10_000, 70_000])
+    expect(store.saves).toHaveLength(1)
   })
 
   test('with an interval of 0 are only saved at the end', async () => {

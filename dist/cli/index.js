@@ -81127,8 +81127,13 @@ class Checkpoints {
             const text = upload_meta_formatUploadMeta({ writer, closed, savedAtMs: this.clock.now(), ...contents });
             if (this.saved !== undefined && differInTimeAlone(text, this.saved))
                 return;
-            await store.save(seal_sealText(keys, text), signal);
-            this.saved = text;
+            try {
+                await store.save(seal_sealText(keys, text), signal);
+                this.saved = text;
+            }
+            catch {
+                // Never the end of an upload, whatever is wrong with a store; the next checkpoint tries again.
+            }
         });
         return this.saving;
     }

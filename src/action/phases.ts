@@ -1,5 +1,6 @@
 import { basename } from 'node:path'
 import * as core from '@actions/core'
+import { reasonOf } from '../core/errors.js'
 
 /** What main leaves for post. The runner keeps it even when main is killed, so each part is left at once. */
 interface Recalled {
@@ -22,16 +23,25 @@ export function isPost(): boolean {
 
 /** Where post finds the state of this step. */
 export function noteState(directory: string): void {
-  core.saveState(DIRECTORY, directory)
+  note(DIRECTORY, directory)
 }
 
 /** That the user was told of trouble with the cache: post need not. */
 export function noteTrouble(): void {
-  core.saveState(TROUBLED, 'true')
+  note(TROUBLED, 'true')
 }
 
 export function noteEnd(): void {
-  core.saveState(ENDED, 'true')
+  note(ENDED, 'true')
+}
+
+/** What cannot be noted ends no upload: post then does once more what was done, or does not know of it. */
+function note(name: string, value: string): void {
+  try {
+    core.saveState(name, value)
+  } catch (error) {
+    core.debug(`${name} cannot be noted for the end of the job: ${reasonOf(error)}`)
+  }
 }
 
 /** `undefined` when main kept no state. */

@@ -124,8 +124,12 @@ export class Checkpoints {
       if (contents.records.size === 0) return
       const text = formatUploadMeta({ writer, closed, savedAtMs: this.clock.now(), ...contents })
       if (this.saved !== undefined && differInTimeAlone(text, this.saved)) return
-      await store.save(sealText(keys, text), signal)
-      this.saved = text
+      try {
+        await store.save(sealText(keys, text), signal)
+        this.saved = text
+      } catch {
+        // Never the end of an upload, whatever is wrong with a store; the next checkpoint tries again.
+      }
     })
     return this.saving
   }
