@@ -199,6 +199,13 @@ describeWithSshd('trouble with the cache', () => {
       expect(numberOf(main, 'reused-bytes')).toBeGreaterThan(0)
     })
 
+    test('an archive without it: one warning, and a full upload', async () => {
+      await rewriteEntry(entry(), meta => meta, 'something-else')
+      const run = await upload({ attempt: 2 })
+      expect(expectOneWarningInTime(run)).toMatch(/the entry has no \.upload\.meta/)
+      expect(run.main.outputs['reused-bytes']).toBe('0')
+    })
+
     test.each<[string, CacheFaults]>([
       ['silence', { silent: true, methods: ['GET blob'] }],
       ['403', { blobStatus: 403, methods: ['GET blob'] }],

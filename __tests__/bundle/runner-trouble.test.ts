@@ -5,7 +5,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { sha256File } from '../support/artifact.js'
 import type { Environment } from '../support/runner.mjs'
-import { buildArtifact, errorsOf, mebibyte, numberOf, useSite, warningsOf } from '../support/runner-site.js'
+import {
+  buildArtifact,
+  errorsOf,
+  makeDirectory,
+  mebibyte,
+  numberOf,
+  useSite,
+  warningsOf
+} from '../support/runner-site.js'
 import { describeWithMounts, mountDisk } from '../support/small-disk.js'
 import { describeWithSshd } from '../support/sshd.js'
 
@@ -95,6 +103,22 @@ describeWithSshd('trouble with the runner', () => {
     expect([main.exitCode, main.outputs.state]).toEqual([0, 'complete'])
     expect(warningsOf(main)).toEqual([])
     await expectInPlace(directory)
+  })
+
+  test('a symbolic link on the way to RUNNER_TEMP: a re-run elsewhere goes on', async () => {
+    const machine = await site.machine()
+    await buildArtifact(machine, size)
+    const link = join(machine.temp, 'link')
+    await symlink(await makeDirectory(machine.temp, 'one', 'deeper'), link)
+    void site.link.cutAfter(cutAt).then(() => (site.link.refuse = true))
+    const { main, post } = await machine.run(site.inputs(), { RUNNER_TEMP: link })
+    site.link.refuse = false
+    expect([main.exitCode, ...warningsOf(main, post)]).toEqual([1])
+    expect(site.cache.entries.length).toBeGreaterThan(0)
+
+    const { kept, warnings } = await runAgain()
+    expect(kept).toBeGreaterThan(mebibyte)
+    expect(warnings).toEqual([])
   })
 
   describe('post', () => {

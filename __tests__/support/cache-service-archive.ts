@@ -15,13 +15,17 @@ export async function readEntry(entry: CacheEntry): Promise<string> {
   })
 }
 
-/** Puts another `.upload.meta` into an entry, packed as the client packs. */
-export async function rewriteEntry(entry: CacheEntry, change: (meta: string) => string): Promise<void> {
+/** Puts another `.upload.meta` into an entry, under its name or another one, packed as the client packs. */
+export async function rewriteEntry(
+  entry: CacheEntry,
+  change: (meta: string) => string,
+  name = '.upload.meta'
+): Promise<void> {
   await inDirectory(async directory => {
-    const meta = join(directory, '.upload.meta')
     await unpack(entry, directory)
-    await writeFile(meta, change(await readFile(meta, 'utf8')))
-    await run('tar', ['--posix', '-cf', 'again', '-P', '-C', directory, compression(entry), '.upload.meta'], {
+    const meta = await readFile(join(directory, '.upload.meta'), 'utf8')
+    await writeFile(join(directory, name), change(meta))
+    await run('tar', ['--posix', '-cf', 'again', '-P', '-C', directory, compression(entry), name], {
       cwd: directory
     })
     entry.bytes = await readFile(join(directory, 'again'))

@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises'
 import { reasonOf, UploadError } from '../../core/errors.js'
 import type { CacheAnswer, CacheOperation } from './cache-task.js'
 import { runInProcess } from './cache-process.js'
-import { readMeta, writeMeta } from './state-directory.js'
+import { META_NAME, readMeta, writeMeta } from './state-directory.js'
 import type { Patience, StateKeeper } from './state-keeper.js'
 
 export interface CacheKeeperSettings {
@@ -47,7 +47,10 @@ export class CacheKeeper implements StateKeeper {
       { operation: 'restore', key: `${ofThisRun}none`, prefixes: [ofThisRun, keys.prefix] },
       { limitMs: RESTORE_LIMIT_MS, signal }
     )
-    return answer === 'done' ? readMeta(directory) : undefined
+    if (answer !== 'done') return undefined
+    const text = await readMeta(directory)
+    if (text === undefined) throw troubleWith('restore', `the entry has no ${META_NAME}`)
+    return text
   }
 
   async save(sealed: string, { limitMs, signal }: Patience): Promise<void> {
@@ -64,10 +67,13 @@ export class CacheKeeper implements StateKeeper {
     try {
       answer = await runInProcess(task, { program, directory, environment, onLine, ...patience })
     } catch (error) {
-      const reason = reasonOf(error)
-      throw new Error(`the Actions cache cannot be used (${task.operation}: ${reason})`, { cause: error })
+      throw troubleWith(task.operation, reasonOf(error), error)
     }
     if (answer === 'unavailable') throw new UploadError('unsupported', UNAVAILABLE[task.operation])
     return answer
   }
+}
+
+function troubleWith(operation: CacheOperation['operation'], reason: string, cause?: unknown): Error {
+  return new Error(`the Actions cache cannot be used (${operation}: ${reason})`, { cause })
 }

@@ -30,7 +30,6 @@ export function runInProcess(task: CacheOperation, options: CacheProcessOptions)
       cwd: directory,
       env: {
         ...withoutInputs(environment),
-        GITHUB_WORKSPACE: directory,
         [OPERATION_VARIABLE]: JSON.stringify({ ...task, limitMs })
       },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc']

@@ -10,6 +10,8 @@ export function isCacheProcess(): boolean {
 export async function serveCacheOperation(): Promise<void> {
   let message: { answer?: string; reason?: string }
   try {
+    // The client names its files by their way from there, and finds them without the symbolic links of the path.
+    process.env.GITHUB_WORKSPACE = process.cwd()
     // Only this process needs the client, which is most of the bundle.
     const { runCacheOperation } = await import('./cache-operation.js')
     // Written by the parent, which is this same program.
