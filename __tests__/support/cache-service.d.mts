@@ -15,6 +15,8 @@ export interface CacheFaults {
   silent?: boolean | undefined
   /** Answer each call with this HTTP status and a twirp error (401, 403, 409, 429, 500, 503). */
   status?: number | undefined
+  /** Only the first so many requests are affected; counted down. */
+  times?: number | undefined
   /** Answer each call with a web page, as a proxy in between does; with `status`, or 200. */
   html?: boolean | undefined
   /** Answer each blob request, up and down, with this HTTP status. */

@@ -58,8 +58,9 @@ async function answer(service, request, response) {
   const body = await readBody(request)
   if (isCall) logged.key = parseJson(body).key
 
-  const { silent, delayMs = 0, methods } = service.faults
-  const faulty = methods === undefined || methods.includes(method)
+  const { silent, delayMs = 0, methods, times = Infinity } = service.faults
+  const faulty = times > 0 && (methods === undefined || methods.includes(method))
+  if (faulty) service.faults.times = times - 1
   if (faulty && silent === true) return
   if (faulty && delayMs > 0) await sleep(delayMs, undefined, { ref: false })
   if (!isCall) return answerBlob(service, { method: request.method, url, body, faulty }, response)

@@ -90,9 +90,20 @@ describe("the job's state", () => {
     })
 
     test('without a word on where it is kept, while nothing is saved', async () => {
-      cache.failure = troubled
+      cache.failure = absent
       expect(await open().load(never)).toEqual([])
       expect(told()).toEqual([0, 0])
+    })
+
+    test('as nothing when the first gives trouble and the other has none, which is one warning at once', async () => {
+      cache.failure = troubled
+      const store = open()
+      expect(await store.load(never)).toEqual([])
+      expect(warnings).toEqual([
+        'What earlier attempts left cannot be read (the cache cannot be used (403)).'
+      ])
+      await store.save('a')
+      expect([server.text, ...told()]).toEqual(['a', 0, 1])
     })
 
     test('as nothing when neither gives it, which is one warning', async () => {

@@ -30,6 +30,8 @@ const UNAVAILABLE = {
 
 /** It delays the start. */
 const RESTORE_LIMIT_MS = 5_000
+/** An earlier attempt very probably left something, which is worth more. */
+const LATER_RESTORE_LIMIT_MS = 20_000
 const SAVE_LIMIT_MS = 30_000
 
 /** Keeps `.upload.meta` in the Actions cache. */
@@ -45,7 +47,7 @@ export class CacheKeeper implements StateKeeper {
     const ofThisRun = `${keys.prefix}${keys.run}-`
     const answer = await this.run(
       { operation: 'restore', key: `${ofThisRun}none`, prefixes: [ofThisRun, keys.prefix] },
-      { limitMs: RESTORE_LIMIT_MS, signal }
+      { limitMs: keys.attempt > 1 ? LATER_RESTORE_LIMIT_MS : RESTORE_LIMIT_MS, signal }
     )
     if (answer !== 'done') return undefined
     const text = await readMeta(directory)

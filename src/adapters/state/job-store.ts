@@ -61,14 +61,18 @@ export class JobStore implements StateStore {
     for (const { error } of failures) if (error instanceof UploadError && !isAbsent(error)) throw error
     const texts = answers.flatMap(answer => ('text' in answer ? [answer] : []))
 
+    const found = texts.flatMap(({ text }) => text ?? [])
     const [able] = texts
-    if (able === undefined) {
+    if (able?.keeper === this.keepers[0]) return found
+    // What the other keeper does not have may be with the one that comes first.
+    if (able === undefined || (found.length === 0 && !failures.every(isExpected))) {
       this.tellTrouble(`What earlier attempts left cannot be read (${reasonsOf(failures)}).`)
-    } else if (able.keeper !== this.keepers[0]) {
+    }
+    if (able !== undefined) {
       this.prefer(able.keeper)
       this.passedOver = failures
     }
-    return texts.flatMap(({ text }) => text ?? [])
+    return found
   }
 
   async save(sealed: string, signal?: AbortSignal): Promise<void> {
