@@ -81630,8 +81630,8 @@ class OpenedFile {
     }
     confirmUnchanged() {
         const now = statNow(this.path);
-        const { dev, ino, size, mtimeNs } = this.opened;
-        if (now?.size === size && now.mtimeNs === mtimeNs && now.ino === ino && now.dev === dev)
+        const { size } = this.opened;
+        if (now !== undefined && isSame(now, this.opened))
             return Promise.resolve();
         const what = now === undefined
             ? 'it is gone'
@@ -81651,6 +81651,14 @@ class OpenedFile {
 /** Why a file could not be opened. */
 function openError(error, { local }) {
     return toUploadError(error, codeOf(error) === 'ENOENT' ? 'source-changed' : 'source-unreadable', `read ${local}`);
+}
+/**
+ * Whether the file at the path is the one that was opened. On Windows, whatever the volume: libuv 1.49 and 1.50 (Node
+ * 22.12 to 22.16, 24.0 and 24.1) tell another one for a path than for an open file; libuv/libuv#4698.
+ */
+function isSame(now, opened) {
+    const isSameVolume = now.dev === opened.dev || process.platform === 'win32';
+    return isSameVolume && now.ino === opened.ino && now.size === opened.size && now.mtimeNs === opened.mtimeNs;
 }
 /** On this thread: another one would take longer to be asked than the system to answer. */
 function statNow(path) {

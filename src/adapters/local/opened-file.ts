@@ -34,9 +34,8 @@ export abstract class OpenedFile {
 
   confirmUnchanged(): Promise<void> {
     const now = statNow(this.path)
-    const { dev, ino, size, mtimeNs } = this.opened
-    if (now?.size === size && now.mtimeNs === mtimeNs && now.ino === ino && now.dev === dev)
-      return Promise.resolve()
+    const { size } = this.opened
+    if (now !== undefined && isSame(now, this.opened)) return Promise.resolve()
     const what =
       now === undefined
         ? 'it is gone'
@@ -63,6 +62,15 @@ export function openError(error: unknown, { local }: PlannedFile): UploadError {
     codeOf(error) === 'ENOENT' ? 'source-changed' : 'source-unreadable',
     `read ${local}`
   )
+}
+
+/**
+ * Whether the file at the path is the one that was opened. On Windows, whatever the volume: libuv 1.49 and 1.50 (Node
+ * 22.12 to 22.16, 24.0 and 24.1) tell another one for a path than for an open file; libuv/libuv#4698.
+ */
+function isSame(now: BigIntStats, opened: BigIntStats): boolean {
+  const isSameVolume = now.dev === opened.dev || process.platform === 'win32'
+  return isSameVolume && now.ino === opened.ino && now.size === opened.size && now.mtimeNs === opened.mtimeNs
 }
 
 /** On this thread: another one would take longer to be asked than the system to answer. */
