@@ -81685,6 +81685,7 @@ class ReaderPool {
     memory = new SharedArrayBuffer(SLOTS * SLOT_LENGTH);
     free = Array.from({ length: SLOTS }, (_, index) => index * SLOT_LENGTH);
     waitingForSlot = [];
+    /** Those whose workers live. */
     readers = [];
     streams = 0;
     constructor({ hashesBlocks }) {
@@ -81728,7 +81729,9 @@ class ReaderPool {
         return read => reader.ask({ ...read, stream });
     }
     addReader() {
-        const reader = new Reader(this.memory);
+        const reader = new Reader(this.memory, ended => {
+            this.readers = this.readers.filter(other => other !== ended);
+        });
         this.readers.push(reader);
         return reader;
     }
@@ -81747,25 +81750,29 @@ function mostReaders() {
 function leastOf(readers) {
     return readers.reduce((least, reader) => (reader.inFlight < least.inFlight ? reader : least));
 }
+/** One worker. What it has not answered when it ends, and what it is asked later, fails with the reason of its end. */
 class Reader {
+    onEnd;
     worker;
     waiting = new Map();
     requests = 0;
-    constructor(memory) {
+    ended;
+    constructor(memory, onEnd) {
+        this.onEnd = onEnd;
         this.worker = new external_node_worker_threads_.Worker(__nccwpck_require__.ab + "read-worker.mjs", { workerData: memory });
         this.worker.unref();
         this.worker.on('message', (answer) => {
             this.settle(answer.id)?.resolve(answer);
         });
-        this.worker.on('error', error => {
-            for (const id of this.waiting.keys())
-                this.settle(id)?.reject(error);
-        });
+        this.worker.on('error', error => this.end(error));
+        this.worker.on('exit', () => this.end(new Error('the thread that reads local files ended')));
     }
     get inFlight() {
         return this.waiting.size;
     }
     ask(read) {
+        if (this.ended !== undefined)
+            return Promise.reject(this.ended);
         return new Promise((resolve, reject) => {
             const id = this.requests++;
             // Only a worker that owes an answer keeps the process alive.
@@ -81777,8 +81784,14 @@ class Reader {
     }
     async close() {
         await this.worker.terminate();
+    }
+    end(reason) {
+        if (this.ended !== undefined)
+            return;
+        this.ended = reason;
+        this.onEnd(this);
         for (const id of this.waiting.keys())
-            this.settle(id)?.reject(new Error('the reader is closed'));
+            this.settle(id)?.reject(reason);
     }
     settle(id) {
         const waiting = this.waiting.get(id);
@@ -81841,8 +81854,14 @@ class LongSource extends OpenedFile {
                     return undefined;
                 const at = await readers.takeSlot();
                 const { offset: position, length } = piece;
-                const answer = await read({ fd: handle.fd, position, length, at, hashed, last: piece === last });
-                return { at, length, answer };
+                try {
+                    const answer = await read({ fd: handle.fd, position, length, at, hashed, last: piece === last });
+                    return { at, length, answer };
+                }
+                catch (error) {
+                    readers.releaseSlot(at);
+                    throw error;
+                }
             };
             let following = load(pieces.shift());
             try {

@@ -55,8 +55,13 @@ class LongSource extends OpenedFile implements Source {
         if (piece === undefined) return undefined
         const at = await readers.takeSlot()
         const { offset: position, length } = piece
-        const answer = await read({ fd: handle.fd, position, length, at, hashed, last: piece === last })
-        return { at, length, answer }
+        try {
+          const answer = await read({ fd: handle.fd, position, length, at, hashed, last: piece === last })
+          return { at, length, answer }
+        } catch (error) {
+          readers.releaseSlot(at)
+          throw error
+        }
       }
       let following = load(pieces.shift())
       try {

@@ -27,7 +27,8 @@ export class ReaderPool {
   private readonly memory = new SharedArrayBuffer(SLOTS * SLOT_LENGTH)
   private readonly free = Array.from({ length: SLOTS }, (_, index) => index * SLOT_LENGTH)
   private readonly waitingForSlot: ((at: number) => void)[] = []
-  private readonly readers: Reader[] = []
+  /** Those whose workers live. */
+  private readers: Reader[] = []
   private streams = 0
 
   constructor({ hashesBlocks }: ReaderPoolSettings) {
@@ -78,7 +79,9 @@ export class ReaderPool {
   }
 
   private addReader(): Reader {
-    const reader = new Reader(this.memory)
+    const reader = new Reader(this.memory, ended => {
+      this.readers = this.readers.filter(other => other !== ended)
+    })
     this.readers.push(reader)
     return reader
   }
@@ -99,20 +102,24 @@ function leastOf(readers: readonly Reader[]): Reader {
   return readers.reduce((least, reader) => (reader.inFlight < least.inFlight ? reader : least))
 }
 
+/** One worker. What it has not answered when it ends, and what it is asked later, fails with the reason of its end. */
 class Reader {
   private readonly worker: Worker
   private readonly waiting = new Map<number, Waiting>()
   private requests = 0
+  private ended: Error | undefined
 
-  constructor(memory: SharedArrayBuffer) {
+  constructor(
+    memory: SharedArrayBuffer,
+    private readonly onEnd: (reader: Reader) => void
+  ) {
     this.worker = new Worker(new URL('./read-worker.mjs', import.meta.url), { workerData: memory })
     this.worker.unref()
     this.worker.on('message', (answer: ReadAnswer) => {
       this.settle(answer.id)?.resolve(answer)
     })
-    this.worker.on('error', error => {
-      for (const id of this.waiting.keys()) this.settle(id)?.reject(error)
-    })
+    this.worker.on('error', error => this.end(error))
+    this.worker.on('exit', () => this.end(new Error('the thread that reads local files ended')))
   }
 
   get inFlight(): number {
@@ -120,6 +127,7 @@ class Reader {
   }
 
   ask(read: Omit<ReadRequest, 'id'>): Promise<ReadAnswer> {
+    if (this.ended !== undefined) return Promise.reject(this.ended)
     return new Promise((resolve, reject) => {
       const id = this.requests++
       // Only a worker that owes an answer keeps the process alive.
@@ -131,7 +139,13 @@ class Reader {
 
   async close(): Promise<void> {
     await this.worker.terminate()
-    for (const id of this.waiting.keys()) this.settle(id)?.reject(new Error('the reader is closed'))
+  }
+
+  private end(reason: Error): void {
+    if (this.ended !== undefined) return
+    this.ended = reason
+    this.onEnd(this)
+    for (const id of this.waiting.keys()) this.settle(id)?.reject(reason)
   }
 
   private settle(id: number): Waiting | undefined {
