@@ -63378,336 +63378,6 @@ function shardOf(remote, count) {
 var external_node_path_ = __nccwpck_require__(6760);
 ;// CONCATENATED MODULE: external "node:fs/promises"
 const external_node_fs_promises_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:fs/promises");
-;// CONCATENATED MODULE: ./lib/adapters/local/left-out.js
-
-
-/** Finds what a search of all of a directory leaves out; walks each directory that is asked about once. */
-function leftOutFinder(options) {
-    const found = new Map();
-    return directory => {
-        const leftOut = found.get(directory) ?? findLeftOut(directory, options);
-        found.set(directory, leftOut);
-        return leftOut;
-    };
-}
-/** A directory behind symbolic links is entered once. */
-async function findLeftOut(directory, options) {
-    const leftOut = { hidden: [], broken: [], notUtf8: [] };
-    const directories = [directory];
-    const entered = new Set();
-    for (let next = directories.pop(); next !== undefined; next = directories.pop()) {
-        for (const entry of await entriesOf(next)) {
-            const path = (0,external_node_path_.join)(next, entry.name);
-            const isOdd = entry.name.includes('\uFFFD');
-            if (!options.includeHiddenFiles && entry.name.startsWith('.')) {
-                leftOut.hidden.push(path);
-            }
-            else if (isOdd || entry.isSymbolicLink()) {
-                const behind = await look(path);
-                if (behind === undefined)
-                    leftOut[isOdd ? 'notUtf8' : 'broken'].push(path);
-                else if (behind.isDirectory() && options.followSymlinks && isNew(behind, entered))
-                    directories.push(path);
-            }
-            else if (entry.isDirectory()) {
-                directories.push(path);
-            }
-        }
-    }
-    return leftOut;
-}
-/** None when it is no directory or cannot be read: the search itself says so. */
-async function entriesOf(directory) {
-    try {
-        return await (0,external_node_fs_promises_namespaceObject.readdir)(directory, { withFileTypes: true });
-    }
-    catch {
-        return [];
-    }
-}
-async function look(path) {
-    try {
-        return await (0,external_node_fs_promises_namespaceObject.stat)(path);
-    }
-    catch {
-        return undefined;
-    }
-}
-function isNew({ dev, ino }, entered) {
-    const before = entered.size;
-    return entered.add(`${dev}:${ino}`).size > before;
-}
-
-;// CONCATENATED MODULE: ./lib/adapters/local/notices.js
-
-
-const NAMES_SHOWN = 5;
-const SENTENCES = [
-    ['hidden', count => `${formatCount(count, 'hidden name')} left out because include-hidden-files is false`],
-    ['ignored', count => `${formatCount(count, 'file')} left out because the ignore file says so`],
-    ['symlinks', count => `${formatCount(count, 'symbolic link')} left out because follow-symlinks is false`],
-    ['broken', count => `${formatCount(count, 'symbolic link')} left out because nothing is behind`],
-    [
-        'special',
-        count => `${formatCount(count, 'socket, FIFO or device', 'sockets, FIFOs or devices')} left out`
-    ],
-    ['notUtf8', count => `${formatCount(count, 'file')} left out because the name is not UTF-8`]
-];
-/** Notices name paths as they are seen from the workspace, in JSON quotes. */
-function createNotices({ workspace }) {
-    const lines = [];
-    const leftOut = new Map();
-    function list(paths) {
-        const names = [...paths].slice(0, NAMES_SHOWN).map(path => JSON.stringify((0,external_node_path_.relative)(workspace, path)));
-        const more = paths.size > NAMES_SHOWN ? [`and ${paths.size - NAMES_SHOWN} more`] : [];
-        return [...names, ...more].join(', ');
-    }
-    return {
-        leaveOut(reasons) {
-            for (const [reason] of SENTENCES) {
-                leftOut.set(reason, new Set([...(leftOut.get(reason) ?? []), ...(reasons[reason] ?? [])]));
-            }
-        },
-        matchesNothing({ number, text }, hidden) {
-            const why = hidden ? ' but hidden files, which are left out; set include-hidden-files: true' : '';
-            lines.push(`paths line ${number} (${JSON.stringify(text)}) matches nothing${why}.`);
-        },
-        texts() {
-            const sentences = SENTENCES.flatMap(([reason, sentence]) => {
-                const paths = leftOut.get(reason) ?? new Set();
-                return paths.size === 0 ? [] : [`${sentence(paths.size)}: ${list(paths)}.`];
-            });
-            return [...lines, ...sentences];
-        }
-    };
-}
-
-;// CONCATENATED MODULE: ./lib/adapters/local/path-lines.js
-
-/**
- * Tells apart what the lines say; blank ones and comments (`#`) say nothing.
- *
- * @throws UploadError `invalid-input` when a remote side is not a path below `remote-path`, or no line includes anything.
- */
-function parsePathLines(lines) {
-    const plain = [];
-    const mapped = [];
-    for (const [index, line] of lines.entries()) {
-        const text = line.trim();
-        if (text === '' || text.startsWith('#'))
-            continue;
-        const [, local, remote = ''] = /^(.*?)(?:^|\s+)=>(?:\s+(.*))?$/.exec(text) ?? [];
-        if (local === undefined)
-            plain.push({ number: index + 1, text, pattern: text });
-        else
-            mapped.push(parseMapping({ number: index + 1, text, pattern: local }, remote));
-    }
-    if (mapped.length === 0 && plain.every(isExclude)) {
-        throw new UploadError('invalid-input', 'paths: must have a line that names files; found none');
-    }
-    return { plain, mapped };
-}
-/** Whether the line takes files away: each `!` turns the meaning around, as in @actions/glob. */
-function isExclude({ pattern }) {
-    const marks = /^[!\s]*/.exec(pattern)?.[0] ?? '';
-    return marks.replace(/\s/g, '').length % 2 === 1;
-}
-/** An error about one line, which it quotes. */
-function lineError({ number, text }, problem) {
-    return new UploadError('invalid-input', `paths line ${number} (${JSON.stringify(text)}): ${problem}`);
-}
-function parseMapping(line, remote) {
-    if (line.pattern === '')
-        throw lineError(line, 'the local side must name files; found nothing');
-    if (isExclude(line))
-        throw lineError(line, 'a line that excludes must have no remote side');
-    const problem = problemOf(remote);
-    if (problem !== undefined) {
-        throw lineError(line, `the remote side must be a path below remote-path; ${problem}`);
-    }
-    const parts = remote.split('/').filter(part => part !== '' && part !== '.');
-    return { ...line, remote: parts, isDirectory: /(?:^|\/)\.?$/.test(remote) };
-}
-function problemOf(remote) {
-    if (remote === '')
-        return 'found nothing';
-    if (remote.startsWith('/'))
-        return 'found an absolute path';
-    if (/^~(?:\/|$)/.test(remote))
-        return 'found ~, which SFTP does not know';
-    if (/\p{Cc}/u.test(remote))
-        return 'found a control character';
-    if (remote.includes('\\'))
-        return 'found a backslash, where / goes between the parts';
-    if (remote.split('/').includes('..'))
-        return 'found ..';
-    return undefined;
-}
-
-// EXTERNAL MODULE: ./node_modules/ignore/index.js
-var ignore = __nccwpck_require__(298);
-;// CONCATENATED MODULE: ./lib/adapters/local/ignore-file.js
-
-
-
-
-/** This one need not be there; one that somebody named must. */
-const USUAL_NAME = '.sftpignore';
-const NONE = { ignoresFile: () => false, ignoresAnything: () => false };
-/**
- * Reads an ignore file in the syntax of gitignore; its patterns are relative to the directory that it is in, and tell
- * upper from lower case on every system. The file itself is left out, too. `name` is relative to the workspace;
- * without one nothing is left out.
- *
- * @throws UploadError `invalid-input` when it is not there, `source-unreadable`.
- */
-async function readIgnoreFile(name, workspace) {
-    if (name === undefined)
-        return NONE;
-    const file = (0,external_node_path_.resolve)(workspace, name);
-    const text = await readText(file, name);
-    if (text === undefined)
-        return NONE;
-    const patterns = ignore({ ignorecase: false }).add(text);
-    const root = (0,external_node_path_.dirname)(file);
-    const pathBelow = (path) => {
-        const below = (0,external_node_path_.relative)(root, path);
-        const isOutside = below === '' || (0,external_node_path_.isAbsolute)(below) || below.split(external_node_path_.sep)[0] === '..';
-        return isOutside ? undefined : below.replaceAll(external_node_path_.sep, '/');
-    };
-    const ignoresFile = (path) => {
-        const below = pathBelow(path);
-        return path === file || (below !== undefined && patterns.ignores(below));
-    };
-    const ignoresAnything = (path) => {
-        const below = pathBelow(path);
-        return ignoresFile(path) || (below !== undefined && patterns.ignores(`${below}/`));
-    };
-    return { ignoresFile, ignoresAnything };
-}
-async function readText(file, name) {
-    try {
-        return await (0,external_node_fs_promises_namespaceObject.readFile)(file, 'utf8');
-    }
-    catch (error) {
-        if (codeOf(error) !== 'ENOENT')
-            throw toUploadError(error, 'source-unreadable', `read the ignore file ${name}`);
-        if (name === USUAL_NAME)
-            return undefined;
-        throw new UploadError('invalid-input', `ignore-file: must be a file, relative to the workspace, or nothing; found none at ${JSON.stringify(file)}`);
-    }
-}
-
-;// CONCATENATED MODULE: ./lib/adapters/local/root-of.js
-
-/**
- * The directory that the places of a set of files begin in, as actions/upload-artifact chooses it (src/shared/search.ts):
- * the deepest directory above all search paths when there are several, a single file's own directory, else the search
- * path. `undefined` when the search paths lie on different drives.
- */
-function rootOf(searchPaths, files) {
-    const [first, ...others] = searchPaths;
-    if (first === undefined || others.length > 0)
-        return deepestAbove(searchPaths);
-    return files[0] === first ? (0,external_node_path_.dirname)(first) : first;
-}
-function deepestAbove(paths) {
-    const [first, ...others] = paths.map(path => (0,external_node_path_.normalize)(path).split(external_node_path_.sep));
-    if (first === undefined)
-        return undefined;
-    const differing = first.findIndex((part, index) => others.some(other => other[index] !== part));
-    const common = differing === -1 ? first : first.slice(0, differing);
-    if (common.length === 0)
-        return undefined;
-    return common.length === 1 ? (0,external_node_path_.parse)(`${common[0] ?? ''}${external_node_path_.sep}`).root : common.join(external_node_path_.sep);
-}
-
-;// CONCATENATED MODULE: ./lib/adapters/local/place-files.js
-
-
-
-/**
- * Places the files of all plain lines: relative to their common root.
- *
- * @throws UploadError `invalid-input` when there is none.
- */
-const placePlain = (searchPaths, files) => {
-    const root = rootOf(searchPaths, files);
-    if (root === undefined) {
-        throw new UploadError('invalid-input', `paths: the lines without a remote side must have a directory in common; found ${searchPaths.join(', ')}`);
-    }
-    return { local: root, place: [] };
-};
-/**
- * Places the files of a line `local => remote`: below `remote`, relative to the search path. A single file that is
- * named literally gets `remote` as its name, unless that is a directory.
- */
-function placeMapped({ remote, isDirectory }) {
-    return ([searchPath = ''], files) => {
-        const isLiteral = files[0] === searchPath;
-        return { local: isLiteral && isDirectory ? (0,external_node_path_.dirname)(searchPath) : searchPath, place: remote };
-    };
-}
-/**
- * The place of a file.
- *
- * @throws UploadError `invalid-input` for a name that would forge lines in logs, has another meaning on some servers,
- * or collapses into one with another.
- */
-function place_files_placeOf(file, { local, place }) {
-    const below = file === local ? [] : (0,external_node_path_.relative)(local, file).split(external_node_path_.sep);
-    for (const name of below) {
-        if (/[\p{Cc}\\\uFFFD]/u.test(name))
-            throw badName(below.join('/'));
-    }
-    return [...place, ...below];
-}
-/** The local path that would go to a place; `undefined` when none would. */
-function localOf(wanted, { local, place }) {
-    const isBelow = place.every((name, index) => name === wanted[index]);
-    return isBelow ? (0,external_node_path_.join)(local, ...wanted.slice(place.length)) : undefined;
-}
-/** The error about a name that cannot be sent. */
-function badName(path) {
-    return new UploadError('invalid-input', `paths: a file name must be UTF-8 without control characters and backslashes; found ${JSON.stringify(path)}`);
-}
-
-// EXTERNAL MODULE: external "node:fs"
-var external_node_fs_ = __nccwpck_require__(3024);
-;// CONCATENATED MODULE: ./lib/adapters/local/regular-files.js
-
-
-/**
- * Looks at every path, on this thread: the search has just done so, and the system still knows. Directories are passed
- * over.
- *
- * @throws UploadError `source-unreadable`
- */
-function sortPaths(paths, followSymlinks) {
-    const look = followSymlinks ? external_node_fs_.statSync : external_node_fs_.lstatSync;
-    const sizes = new Map();
-    const symlinks = [];
-    const special = [];
-    for (const path of paths) {
-        const found = lookAt(path, look);
-        if (found.isDirectory())
-            continue;
-        if (found.isFile())
-            sizes.set(path, found.size);
-        else
-            (found.isSymbolicLink() ? symlinks : special).push(path);
-    }
-    return { sizes, symlinks, special };
-}
-function lookAt(path, look) {
-    try {
-        return look(path);
-    }
-    catch (error) {
-        throw toUploadError(error, 'source-unreadable', `look at ${JSON.stringify(path)}`);
-    }
-}
-
 ;// CONCATENATED MODULE: external "os"
 const external_os_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("os");
 ;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/utils.js
@@ -70392,16 +70062,163 @@ function escapeGlob(path) {
         .replaceAll('*', '[*]');
 }
 
+;// CONCATENATED MODULE: ./lib/adapters/local/path-lines.js
+
+/**
+ * Tells apart what the lines say; blank ones and comments (`#`) say nothing.
+ *
+ * @throws UploadError `invalid-input` when a remote side is not a path below `remote-path`, or no line includes anything.
+ */
+function parsePathLines(lines) {
+    const plain = [];
+    const mapped = [];
+    for (const [index, line] of lines.entries()) {
+        const text = line.trim();
+        if (text === '' || text.startsWith('#'))
+            continue;
+        const [, local, remote = ''] = /^(.*?)(?:^|\s+)=>(?:\s+(.*))?$/.exec(text) ?? [];
+        if (local === undefined)
+            plain.push({ number: index + 1, text, pattern: text });
+        else
+            mapped.push(parseMapping({ number: index + 1, text, pattern: local }, remote));
+    }
+    if (mapped.length === 0 && plain.every(isExclude)) {
+        throw new UploadError('invalid-input', 'paths: must have a line that names files; found none');
+    }
+    return { plain, mapped };
+}
+/** Whether the line takes files away: each `!` turns the meaning around, as in @actions/glob. */
+function isExclude({ pattern }) {
+    const marks = /^[!\s]*/.exec(pattern)?.[0] ?? '';
+    return marks.replace(/\s/g, '').length % 2 === 1;
+}
+/** An error about one line, which it quotes. */
+function lineError({ number, text }, problem) {
+    return new UploadError('invalid-input', `paths line ${number} (${JSON.stringify(text)}): ${problem}`);
+}
+function parseMapping(line, remote) {
+    if (line.pattern === '')
+        throw lineError(line, 'the local side must name files; found nothing');
+    if (isExclude(line))
+        throw lineError(line, 'a line that excludes must have no remote side');
+    const problem = problemOf(remote);
+    if (problem !== undefined) {
+        throw lineError(line, `the remote side must be a path below remote-path; ${problem}`);
+    }
+    const parts = remote.split('/').filter(part => part !== '' && part !== '.');
+    return { ...line, remote: parts, isDirectory: /(?:^|\/)\.?$/.test(remote) };
+}
+function problemOf(remote) {
+    if (remote === '')
+        return 'found nothing';
+    if (remote.startsWith('/'))
+        return 'found an absolute path';
+    if (/^~(?:\/|$)/.test(remote))
+        return 'found ~, which SFTP does not know';
+    if (/\p{Cc}/u.test(remote))
+        return 'found a control character';
+    if (remote.includes('\\'))
+        return 'found a backslash, where / goes between the parts';
+    if (remote.split('/').includes('..'))
+        return 'found ..';
+    return undefined;
+}
+
+;// CONCATENATED MODULE: ./lib/adapters/local/root-of.js
+
+/**
+ * The directory that the places of a set of files begin in, as actions/upload-artifact chooses it (src/shared/search.ts):
+ * the deepest directory above all search paths when there are several, a single file's own directory, else the search
+ * path. `undefined` when the search paths lie on different drives.
+ */
+function rootOf(searchPaths, files) {
+    const [first, ...others] = searchPaths;
+    if (first === undefined || others.length > 0)
+        return deepestAbove(searchPaths);
+    return files[0] === first ? (0,external_node_path_.dirname)(first) : first;
+}
+function deepestAbove(paths) {
+    const [first, ...others] = paths.map(path => (0,external_node_path_.normalize)(path).split(external_node_path_.sep));
+    if (first === undefined)
+        return undefined;
+    const differing = first.findIndex((part, index) => others.some(other => other[index] !== part));
+    const common = differing === -1 ? first : first.slice(0, differing);
+    if (common.length === 0)
+        return undefined;
+    return common.length === 1 ? (0,external_node_path_.parse)(`${common[0] ?? ''}${external_node_path_.sep}`).root : common.join(external_node_path_.sep);
+}
+
+;// CONCATENATED MODULE: ./lib/adapters/local/place-files.js
+
+
+
+/**
+ * Places the files of all plain lines: relative to their common root.
+ *
+ * @throws UploadError `invalid-input` when there is none.
+ */
+const placePlain = (searchPaths, files) => {
+    const root = rootOf(searchPaths, files);
+    if (root === undefined) {
+        throw new UploadError('invalid-input', `paths: the lines without a remote side must have a directory in common; found ${searchPaths.join(', ')}`);
+    }
+    return { local: root, place: [] };
+};
+/**
+ * Places the files of a line `local => remote`: below `remote`, relative to the search path. A single file that is
+ * named literally gets `remote` as its name, unless that is a directory.
+ */
+function placeMapped({ remote, isDirectory }) {
+    return ([searchPath = ''], files) => {
+        const isLiteral = files[0] === searchPath;
+        return { local: isLiteral && isDirectory ? (0,external_node_path_.dirname)(searchPath) : searchPath, place: remote };
+    };
+}
+/**
+ * The place of a file.
+ *
+ * @throws UploadError `invalid-input` for a name that would forge lines in logs, has another meaning on some servers,
+ * or collapses into one with another.
+ */
+function place_files_placeOf(file, { local, place }) {
+    const below = file === local ? [] : (0,external_node_path_.relative)(local, file).split(external_node_path_.sep);
+    for (const name of below) {
+        if (/[\p{Cc}\\\uFFFD]/u.test(name))
+            throw badName(below.join('/'));
+    }
+    return [...place, ...below];
+}
+/** The local path that would go to a place; `undefined` when none would. */
+function localOf(wanted, { local, place }) {
+    const isBelow = place.every((name, index) => name === wanted[index]);
+    return isBelow ? (0,external_node_path_.join)(local, ...wanted.slice(place.length)) : undefined;
+}
+/** The error about a name that cannot be sent. */
+function badName(path) {
+    return new UploadError('invalid-input', `paths: a file name must be UTF-8 without control characters and backslashes; found ${JSON.stringify(path)}`);
+}
+
+// EXTERNAL MODULE: external "node:fs"
+var external_node_fs_ = __nccwpck_require__(3024);
 ;// CONCATENATED MODULE: ./lib/adapters/local/stat-here.js
 
 const { lstat: stat_here_lstat, stat: stat_here_stat } = external_node_fs_.promises;
 /**
  * Runs a search of @actions/glob with `fs.promises.lstat` and `stat` answering on this thread. The search asks for one
  * path after the other, and the way to a thread of Node's pool and back takes ten times as long as the answer: 5 s for
- * 100,000 files.
+ * 100,000 files. `onUnseen` is told of each path that could not be looked at.
  */
-async function statHere(search) {
-    Object.assign(external_node_fs_.promises, { lstat: promised(external_node_fs_.lstatSync), stat: promised(external_node_fs_.statSync) });
+async function statHere(search, onUnseen = () => undefined) {
+    const noting = (look) => (path, ...options) => {
+        try {
+            return look(path, ...options);
+        }
+        catch (error) {
+            onUnseen(path);
+            throw error;
+        }
+    };
+    Object.assign(external_node_fs_.promises, { lstat: promised(noting(external_node_fs_.lstatSync)), stat: promised(noting(external_node_fs_.statSync)) });
     try {
         return await search();
     }
@@ -70421,6 +70238,7 @@ function promised(look) {
 
 
 
+
 /**
  * Searches with @actions/glob.
  *
@@ -70428,8 +70246,11 @@ function promised(look) {
  */
 async function search(lines, options) {
     const globber = await createGlobber(lines, options);
+    const unseen = [];
     try {
-        return { searchPaths: globber.getSearchPaths(), paths: await statHere(() => globber.glob()) };
+        const paths = await statHere(() => globber.glob(), path => unseen.push(path));
+        const notUtf8 = unseen.filter(path => path.includes('\uFFFD') && !isLeftOut((0,external_node_path_.basename)(path), options));
+        return { searchPaths: globber.getSearchPaths(), paths, notUtf8 };
     }
     catch (error) {
         const path = typeof error === 'object' && error !== null && 'path' in error ? error.path : undefined;
@@ -70442,7 +70263,7 @@ async function search(lines, options) {
 async function matchesAnything(lines, options) {
     const globber = await createGlobber(lines, options);
     try {
-        const first = await globber.globGenerator().next();
+        const first = await statHere(() => globber.globGenerator().next());
         return first.done !== true;
     }
     catch {
@@ -70467,6 +70288,10 @@ async function searchPathOf(line, options) {
 function takesAll({ pattern }) {
     return !/[*?[]/.test(pattern.replace(/(?:(?:^|[/\\])\*\*?)+[/\\]?$/, ''));
 }
+/** Whether a name is passed over because it is hidden. */
+function isLeftOut(name, { includeHiddenFiles }) {
+    return !includeHiddenFiles && name.startsWith('.');
+}
 function createGlobber(lines, options) {
     const patterns = lines.map(({ pattern }) => rootPattern(pattern, options.workspace));
     return create(patterns.join('\n'), {
@@ -70474,6 +70299,198 @@ function createGlobber(lines, options) {
         followSymbolicLinks: options.followSymlinks,
         excludeHiddenFiles: !options.includeHiddenFiles
     });
+}
+
+;// CONCATENATED MODULE: ./lib/adapters/local/left-out.js
+
+
+
+/** Finds what a search of all of a directory leaves out; walks each directory that is asked about once. */
+function leftOutFinder(options) {
+    const found = new Map();
+    return directory => {
+        const leftOut = found.get(directory) ?? findLeftOut(directory, options);
+        found.set(directory, leftOut);
+        return leftOut;
+    };
+}
+/** A directory behind symbolic links is entered once. */
+async function findLeftOut(directory, options) {
+    const leftOut = { hidden: [], broken: [] };
+    const directories = [directory];
+    const entered = new Set();
+    for (let next = directories.pop(); next !== undefined; next = directories.pop()) {
+        for (const entry of await entriesOf(next)) {
+            const path = (0,external_node_path_.join)(next, entry.name);
+            if (isLeftOut(entry.name, options)) {
+                leftOut.hidden.push(path);
+            }
+            else if (entry.isSymbolicLink()) {
+                const behind = await look(path);
+                if (behind === undefined)
+                    leftOut.broken.push(path);
+                else if (behind.isDirectory() && options.followSymlinks && isNew(behind, entered))
+                    directories.push(path);
+            }
+            else if (entry.isDirectory()) {
+                directories.push(path);
+            }
+        }
+    }
+    return leftOut;
+}
+/** None when it is no directory or cannot be read: the search itself says so. */
+async function entriesOf(directory) {
+    try {
+        return await (0,external_node_fs_promises_namespaceObject.readdir)(directory, { withFileTypes: true });
+    }
+    catch {
+        return [];
+    }
+}
+async function look(path) {
+    try {
+        return await (0,external_node_fs_promises_namespaceObject.stat)(path);
+    }
+    catch {
+        return undefined;
+    }
+}
+function isNew({ dev, ino }, entered) {
+    const before = entered.size;
+    return entered.add(`${dev}:${ino}`).size > before;
+}
+
+;// CONCATENATED MODULE: ./lib/adapters/local/notices.js
+
+
+const NAMES_SHOWN = 5;
+const SENTENCES = [
+    ['hidden', count => `${formatCount(count, 'hidden name')} left out because include-hidden-files is false`],
+    ['ignored', count => `${formatCount(count, 'file')} left out because the ignore file says so`],
+    ['symlinks', count => `${formatCount(count, 'symbolic link')} left out because follow-symlinks is false`],
+    ['broken', count => `${formatCount(count, 'symbolic link')} left out because nothing is behind`],
+    [
+        'special',
+        count => `${formatCount(count, 'socket, FIFO or device', 'sockets, FIFOs or devices')} left out`
+    ],
+    ['notUtf8', count => `${formatCount(count, 'file')} left out because the name is not UTF-8`]
+];
+/** Notices name paths as they are seen from the workspace, in JSON quotes. */
+function createNotices({ workspace }) {
+    const lines = [];
+    const leftOut = new Map();
+    function list(paths) {
+        const names = [...paths].slice(0, NAMES_SHOWN).map(path => JSON.stringify((0,external_node_path_.relative)(workspace, path)));
+        const more = paths.size > NAMES_SHOWN ? [`and ${paths.size - NAMES_SHOWN} more`] : [];
+        return [...names, ...more].join(', ');
+    }
+    return {
+        leaveOut(reasons) {
+            for (const [reason] of SENTENCES) {
+                leftOut.set(reason, new Set([...(leftOut.get(reason) ?? []), ...(reasons[reason] ?? [])]));
+            }
+        },
+        matchesNothing({ number, text }, hidden) {
+            const why = hidden ? ' but hidden files, which are left out; set include-hidden-files: true' : '';
+            lines.push(`paths line ${number} (${JSON.stringify(text)}) matches nothing${why}.`);
+        },
+        texts() {
+            const sentences = SENTENCES.flatMap(([reason, sentence]) => {
+                const paths = leftOut.get(reason) ?? new Set();
+                return paths.size === 0 ? [] : [`${sentence(paths.size)}: ${list(paths)}.`];
+            });
+            return [...lines, ...sentences];
+        }
+    };
+}
+
+// EXTERNAL MODULE: ./node_modules/ignore/index.js
+var ignore = __nccwpck_require__(298);
+;// CONCATENATED MODULE: ./lib/adapters/local/ignore-file.js
+
+
+
+
+/** This one need not be there; one that somebody named must. */
+const USUAL_NAME = '.sftpignore';
+const NONE = { ignoresFile: () => false, ignoresAnything: () => false };
+/**
+ * Reads an ignore file in the syntax of gitignore; its patterns are relative to the directory that it is in, and tell
+ * upper from lower case on every system. The file itself is left out, too. `name` is relative to the workspace;
+ * without one nothing is left out.
+ *
+ * @throws UploadError `invalid-input` when it is not there, `source-unreadable`.
+ */
+async function readIgnoreFile(name, workspace) {
+    if (name === undefined)
+        return NONE;
+    const file = (0,external_node_path_.resolve)(workspace, name);
+    const text = await readText(file, name);
+    if (text === undefined)
+        return NONE;
+    const patterns = ignore({ ignorecase: false }).add(text);
+    const root = (0,external_node_path_.dirname)(file);
+    const pathBelow = (path) => {
+        const below = (0,external_node_path_.relative)(root, path);
+        const isOutside = below === '' || (0,external_node_path_.isAbsolute)(below) || below.split(external_node_path_.sep)[0] === '..';
+        return isOutside ? undefined : below.replaceAll(external_node_path_.sep, '/');
+    };
+    const ignoresFile = (path) => {
+        const below = pathBelow(path);
+        return path === file || (below !== undefined && patterns.ignores(below));
+    };
+    const ignoresAnything = (path) => {
+        const below = pathBelow(path);
+        return ignoresFile(path) || (below !== undefined && patterns.ignores(`${below}/`));
+    };
+    return { ignoresFile, ignoresAnything };
+}
+async function readText(file, name) {
+    try {
+        return await (0,external_node_fs_promises_namespaceObject.readFile)(file, 'utf8');
+    }
+    catch (error) {
+        if (codeOf(error) !== 'ENOENT')
+            throw toUploadError(error, 'source-unreadable', `read the ignore file ${name}`);
+        if (name === USUAL_NAME)
+            return undefined;
+        throw new UploadError('invalid-input', `ignore-file: must be a file, relative to the workspace, or nothing; found none at ${JSON.stringify(file)}`);
+    }
+}
+
+;// CONCATENATED MODULE: ./lib/adapters/local/regular-files.js
+
+
+/**
+ * Looks at every path, on this thread: the search has just done so, and the system still knows. Directories are passed
+ * over.
+ *
+ * @throws UploadError `source-unreadable`
+ */
+function sortPaths(paths, followSymlinks) {
+    const look = followSymlinks ? external_node_fs_.statSync : external_node_fs_.lstatSync;
+    const sizes = new Map();
+    const symlinks = [];
+    const special = [];
+    for (const path of paths) {
+        const found = lookAt(path, look);
+        if (found.isDirectory())
+            continue;
+        if (found.isFile())
+            sizes.set(path, found.size);
+        else
+            (found.isSymbolicLink() ? symlinks : special).push(path);
+    }
+    return { sizes, symlinks, special };
+}
+function lookAt(path, look) {
+    try {
+        return look(path);
+    }
+    catch (error) {
+        throw toUploadError(error, 'source-unreadable', `look at ${JSON.stringify(path)}`);
+    }
 }
 
 ;// CONCATENATED MODULE: ./lib/adapters/local/match-files.js
@@ -70507,7 +70524,8 @@ async function matchFiles(selection) {
     for (const set of setsOf(selection.paths)) {
         for (const line of set.lines)
             await searchPathOf(line, options);
-        const { searchPaths, paths } = await search(set.lines, options);
+        const found = await search(set.lines, options);
+        const { searchPaths, paths, notUtf8 } = found;
         const { sizes, symlinks, special } = sortPaths(paths, options.followSymlinks);
         const placement = set.place(searchPaths, [...sizes.keys()]);
         placements.push(placement);
@@ -70516,11 +70534,11 @@ async function matchFiles(selection) {
             if (!ignored.has(local))
                 files.push({ local, place: place_files_placeOf(local, placement), size });
         }
-        notices.leaveOut({ symlinks, special, ignored: [...ignored] });
-        await explainIncludes(set, paths, { options, notices, leftOutBelow });
+        notices.leaveOut({ symlinks, special, notUtf8, ignored: [...ignored] });
+        await explainIncludes(set, found, { options, notices, leftOutBelow });
     }
     const leavesOut = (place) => {
-        if (!options.includeHiddenFiles && place.some(name => name.startsWith('.')))
+        if (place.some(name => isLeftOut(name, options)))
             return true;
         const locals = placements.map(placement => localOf(place, placement));
         return locals.some(local => local !== undefined && rules.ignoresAnything(local));
@@ -70540,15 +70558,16 @@ function setsOf(paths) {
     return includes.length === 0 ? sets : [{ includes, excludes, lines: plain, place: placePlain }, ...sets];
 }
 /** Says of each line that includes whether it came to nothing, and what the search passed over. */
-async function explainIncludes({ includes, excludes }, paths, { options, notices, leftOutBelow }) {
+async function explainIncludes({ includes, excludes }, { paths, notUtf8 }, { options, notices, leftOutBelow }) {
     for (const line of includes) {
         const searchPath = await searchPathOf(line, options);
-        const leftOut = await leftOutBelow(searchPath);
-        const [nameless] = leftOut.notUtf8;
-        if (nameless !== undefined && takesAll(line) && excludes.length === 0)
-            throw badName(nameless);
-        // Whether a narrower line means such a name, nobody can tell.
-        notices.leaveOut(takesAll(line) ? leftOut : { notUtf8: leftOut.notUtf8 });
+        if (takesAll(line)) {
+            // Whether a narrower line means such a name, nobody can tell.
+            const nameless = notUtf8.find(path => isAtOrBelow(path, searchPath));
+            if (nameless !== undefined && excludes.length === 0)
+                throw badName(nameless);
+            notices.leaveOut(await leftOutBelow(searchPath));
+        }
         if (paths.some(path => isAtOrBelow(path, searchPath)))
             continue;
         const withHidden = { ...options, includeHiddenFiles: true };

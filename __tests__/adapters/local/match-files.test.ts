@@ -321,14 +321,31 @@ describe('names that cannot be sent', () => {
       await expect(match('dist')).rejects.toMatchObject({ code: 'invalid-input' })
     })
 
-    test('are told of where a line may not mean them', async () => {
-      if (process.platform !== 'linux') return
-      await make('dist/app.zip')
-      await makeOdd('dist/bad')
-      const { files, notices } = await match('dist/*.zip')
-      expect(files).toHaveLength(1)
-      expect(notices).toEqual([expect.stringMatching(/^1 file left out because the name is not UTF-8: /)])
-    })
+    test.each(['dist/app*', 'dist/**/*.zip', 'dist/*/*.zip\ndist/*.zip'])(
+      'are told of where %j may not mean them',
+      async paths => {
+        if (process.platform !== 'linux') return
+        await make('dist/app.zip')
+        await makeOdd('dist/app', { directory: true })
+        const { files, notices } = await match(paths)
+        expect(files).toHaveLength(1)
+        expect(notices).toEqual([expect.stringMatching(/^1 file left out because the name is not UTF-8: /)])
+      }
+    )
+
+    test.each(['*.zip', 'dist/*.zip', 'dist/app.zip'])(
+      'are not told of where %s cannot mean them',
+      async line => {
+        if (process.platform !== 'linux') return
+        await make('app.zip', 'dist/app.zip', 'dist/sub/app.zip')
+        await makeOdd('dist/bad')
+        await makeOdd('dist/sub/bad')
+        await makeOdd('sub', { directory: true })
+        const { files, notices } = await match(line)
+        expect(files).toHaveLength(1)
+        expect(notices).toEqual([])
+      }
+    )
   })
 
   test('a file with such a name may get another one', async () => {

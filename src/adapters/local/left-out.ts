@@ -1,7 +1,7 @@
 import type { Dirent, Stats } from 'node:fs'
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { SearchOptions } from './search.js'
+import { isLeftOut, type SearchOptions } from './search.js'
 
 /** What @actions/glob passes over in silence. */
 export interface LeftOut {
@@ -9,8 +9,6 @@ export interface LeftOut {
   readonly hidden: string[]
   /** Symbolic links to nothing. */
   readonly broken: string[]
-  /** Names that are not UTF-8: Node puts U+FFFD into them and finds no such file. */
-  readonly notUtf8: string[]
 }
 
 /** Finds what a search of all of a directory leaves out; walks each directory that is asked about once. */
@@ -25,18 +23,17 @@ export function leftOutFinder(options: SearchOptions): (directory: string) => Pr
 
 /** A directory behind symbolic links is entered once. */
 async function findLeftOut(directory: string, options: SearchOptions): Promise<LeftOut> {
-  const leftOut: LeftOut = { hidden: [], broken: [], notUtf8: [] }
+  const leftOut: LeftOut = { hidden: [], broken: [] }
   const directories = [directory]
   const entered = new Set<string>()
   for (let next = directories.pop(); next !== undefined; next = directories.pop()) {
     for (const entry of await entriesOf(next)) {
       const path = join(next, entry.name)
-      const isOdd = entry.name.includes('\uFFFD')
-      if (!options.includeHiddenFiles && entry.name.startsWith('.')) {
+      if (isLeftOut(entry.name, options)) {
         leftOut.hidden.push(path)
-      } else if (isOdd || entry.isSymbolicLink()) {
+      } else if (entry.isSymbolicLink()) {
         const behind = await look(path)
-        if (behind === undefined) leftOut[isOdd ? 'notUtf8' : 'broken'].push(path)
+        if (behind === undefined) leftOut.broken.push(path)
         else if (behind.isDirectory() && options.followSymlinks && isNew(behind, entered))
           directories.push(path)
       } else if (entry.isDirectory()) {

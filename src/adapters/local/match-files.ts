@@ -14,7 +14,15 @@ import {
   type PlaceFiles
 } from './place-files.js'
 import { sortPaths } from './regular-files.js'
-import { matchesAnything, search, type SearchOptions, searchPathOf, takesAll } from './search.js'
+import {
+  isLeftOut,
+  matchesAnything,
+  search,
+  type SearchOptions,
+  searchPathOf,
+  type SearchResult,
+  takesAll
+} from './search.js'
 
 export interface FileSelection extends SearchOptions {
   /** The lines of the input `paths`. */
@@ -60,7 +68,8 @@ export async function matchFiles(selection: FileSelection): Promise<Match> {
   const files: MatchedFile[] = []
   for (const set of setsOf(selection.paths)) {
     for (const line of set.lines) await searchPathOf(line, options)
-    const { searchPaths, paths } = await search(set.lines, options)
+    const found = await search(set.lines, options)
+    const { searchPaths, paths, notUtf8 } = found
     const { sizes, symlinks, special } = sortPaths(paths, options.followSymlinks)
     const placement = set.place(searchPaths, [...sizes.keys()])
     placements.push(placement)
@@ -68,11 +77,11 @@ export async function matchFiles(selection: FileSelection): Promise<Match> {
     for (const [local, size] of sizes) {
       if (!ignored.has(local)) files.push({ local, place: placeOf(local, placement), size })
     }
-    notices.leaveOut({ symlinks, special, ignored: [...ignored] })
-    await explainIncludes(set, paths, { options, notices, leftOutBelow })
+    notices.leaveOut({ symlinks, special, notUtf8, ignored: [...ignored] })
+    await explainIncludes(set, found, { options, notices, leftOutBelow })
   }
   const leavesOut = (place: readonly string[]) => {
-    if (!options.includeHiddenFiles && place.some(name => name.startsWith('.'))) return true
+    if (place.some(name => isLeftOut(name, options))) return true
     const locals = placements.map(placement => localOf(place, placement))
     return locals.some(local => local !== undefined && rules.ignoresAnything(local))
   }
@@ -101,16 +110,17 @@ interface Explaining {
 /** Says of each line that includes whether it came to nothing, and what the search passed over. */
 async function explainIncludes(
   { includes, excludes }: FileSet,
-  paths: readonly string[],
+  { paths, notUtf8 }: SearchResult,
   { options, notices, leftOutBelow }: Explaining
 ): Promise<void> {
   for (const line of includes) {
     const searchPath = await searchPathOf(line, options)
-    const leftOut = await leftOutBelow(searchPath)
-    const [nameless] = leftOut.notUtf8
-    if (nameless !== undefined && takesAll(line) && excludes.length === 0) throw badName(nameless)
-    // Whether a narrower line means such a name, nobody can tell.
-    notices.leaveOut(takesAll(line) ? leftOut : { notUtf8: leftOut.notUtf8 })
+    if (takesAll(line)) {
+      // Whether a narrower line means such a name, nobody can tell.
+      const nameless = notUtf8.find(path => isAtOrBelow(path, searchPath))
+      if (nameless !== undefined && excludes.length === 0) throw badName(nameless)
+      notices.leaveOut(await leftOutBelow(searchPath))
+    }
     if (paths.some(path => isAtOrBelow(path, searchPath))) continue
 
     const withHidden = { ...options, includeHiddenFiles: true }

@@ -3,9 +3,12 @@ import { formatCount } from '../../core/quantities.js'
 import type { LeftOut } from './left-out.js'
 import type { PathLine } from './path-lines.js'
 import type { SortedPaths } from './regular-files.js'
+import type { SearchResult } from './search.js'
 
 /** Paths that are not uploaded, by the reason. */
-type Reasons = LeftOut & Pick<SortedPaths, 'symlinks' | 'special'> & { readonly ignored: readonly string[] }
+type Reasons = LeftOut &
+  Pick<SearchResult, 'notUtf8'> &
+  Pick<SortedPaths, 'symlinks' | 'special'> & { readonly ignored: readonly string[] }
 
 /** Collects what is left out, to say it in few lines. */
 export interface Notices {

@@ -1,4 +1,5 @@
 import { create, type Globber } from '@actions/glob'
+import { basename } from 'node:path'
 import { reasonOf, toUploadError } from '../../core/errors.js'
 import { rootPattern } from './glob-pattern.js'
 import { lineError, type PathLine } from './path-lines.js'
@@ -18,6 +19,8 @@ export interface SearchResult {
   readonly searchPaths: readonly string[]
   /** Absolute paths of all that is no directory. */
   readonly paths: readonly string[]
+  /** Absolute paths that may match, but have names that are not UTF-8: Node puts U+FFFD into them and finds no such file. */
+  readonly notUtf8: readonly string[]
 }
 
 /**
@@ -27,8 +30,14 @@ export interface SearchResult {
  */
 export async function search(lines: readonly PathLine[], options: SearchOptions): Promise<SearchResult> {
   const globber = await createGlobber(lines, options)
+  const unseen: string[] = []
   try {
-    return { searchPaths: globber.getSearchPaths(), paths: await statHere(() => globber.glob()) }
+    const paths = await statHere(
+      () => globber.glob(),
+      path => unseen.push(path)
+    )
+    const notUtf8 = unseen.filter(path => path.includes('\uFFFD') && !isLeftOut(basename(path), options))
+    return { searchPaths: globber.getSearchPaths(), paths, notUtf8 }
   } catch (error) {
     const path = typeof error === 'object' && error !== null && 'path' in error ? error.path : undefined
     if (typeof path === 'string' && path.includes('\uFFFD')) throw badName(path) // it met a name that is not UTF-8 and could not look at it
@@ -40,7 +49,7 @@ export async function search(lines: readonly PathLine[], options: SearchOptions)
 export async function matchesAnything(lines: readonly PathLine[], options: SearchOptions): Promise<boolean> {
   const globber = await createGlobber(lines, options)
   try {
-    const first = await globber.globGenerator().next()
+    const first = await statHere(() => globber.globGenerator().next())
     return first.done !== true
   } catch {
     return false // the search for the files themselves says what cannot be read
@@ -64,6 +73,11 @@ export async function searchPathOf(line: PathLine, options: SearchOptions): Prom
 /** Whether a line matches everything below its search path: a path without glob characters, `x/*`, `x/**` and the like. */
 export function takesAll({ pattern }: PathLine): boolean {
   return !/[*?[]/.test(pattern.replace(/(?:(?:^|[/\\])\*\*?)+[/\\]?$/, ''))
+}
+
+/** Whether a name is passed over because it is hidden. */
+export function isLeftOut(name: string, { includeHiddenFiles }: SearchOptions): boolean {
+  return !includeHiddenFiles && name.startsWith('.')
 }
 
 function createGlobber(lines: readonly PathLine[], options: SearchOptions): Promise<Globber> {
