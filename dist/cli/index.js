@@ -59667,7 +59667,7 @@ exports.suggestSimilar = suggestSimilar;
 __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
 /* harmony import */ var _small_heap_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(139);
 /* harmony import */ var _esm_dirname_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9853);
-/* harmony import */ var _cli_main_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(5544);
+/* harmony import */ var _cli_main_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(917);
 
 
 
@@ -59678,7 +59678,7 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 5544:
+/***/ 917:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -70378,7 +70378,6 @@ const SENTENCES = [
 ];
 /** Notices name paths as they are seen from the workspace, in JSON quotes. */
 function createNotices({ workspace }) {
-    const lines = [];
     const leftOut = new Map();
     function list(paths) {
         const names = [...paths].slice(0, NAMES_SHOWN).map(path => JSON.stringify((0,external_node_path_.relative)(workspace, path)));
@@ -70391,16 +70390,11 @@ function createNotices({ workspace }) {
                 leftOut.set(reason, new Set([...(leftOut.get(reason) ?? []), ...(reasons[reason] ?? [])]));
             }
         },
-        matchesNothing({ number, text }, hidden) {
-            const why = hidden ? ' but hidden files, which are left out; set include-hidden-files: true' : '';
-            lines.push(`paths line ${number} (${JSON.stringify(text)}) matches nothing${why}.`);
-        },
         texts() {
-            const sentences = SENTENCES.flatMap(([reason, sentence]) => {
+            return SENTENCES.flatMap(([reason, sentence]) => {
                 const paths = leftOut.get(reason) ?? new Set();
                 return paths.size === 0 ? [] : [`${sentence(paths.size)}: ${list(paths)}.`];
             });
-            return [...lines, ...sentences];
         }
     };
 }
@@ -70493,6 +70487,43 @@ function lookAt(path, look) {
     }
 }
 
+;// CONCATENATED MODULE: ./lib/adapters/local/unmatched-lines.js
+
+
+
+/** Says of each line that includes and matches nothing that it does, given the paths that all lines found together. */
+async function unmatchedLines(lines, paths, options) {
+    const includes = lines.filter(line => !isExclude(line));
+    const searchPaths = await Promise.all(includes.map(line => searchPathOf(line, options)));
+    const texts = [];
+    for (const [index, line] of includes.entries()) {
+        const searchPath = searchPaths[index] ?? '';
+        const alone = lines.filter(other => other === line || isExclude(other));
+        const isShared = searchPaths.some((other, at) => at !== index && overlap(other, searchPath));
+        const mayMatch = paths.some(path => isAtOrBelow(path, searchPath));
+        // What lies where other lines search, too, may be theirs.
+        const isSure = takesAll(line) || !isShared;
+        if (mayMatch && (isSure || (await matchesAnything(alone, options))))
+            continue;
+        const withHidden = { ...options, includeHiddenFiles: true };
+        const hidden = !options.includeHiddenFiles && (await matchesAnything(alone, withHidden));
+        texts.push(matchesNothing(line, hidden));
+    }
+    return texts;
+}
+function isAtOrBelow(path, directory) {
+    const [first] = (0,external_node_path_.relative)(directory, path).split(external_node_path_.sep);
+    return first !== '..' && !(0,external_node_path_.isAbsolute)(first ?? '');
+}
+function overlap(one, other) {
+    return isAtOrBelow(one, other) || isAtOrBelow(other, one);
+}
+/** `hidden`: it would match hidden files. */
+function matchesNothing({ number, text }, hidden) {
+    const why = hidden ? ' but hidden files, which are left out; set include-hidden-files: true' : '';
+    return `paths line ${number} (${JSON.stringify(text)}) matches nothing${why}.`;
+}
+
 ;// CONCATENATED MODULE: ./lib/adapters/local/match-files.js
 
 
@@ -70502,9 +70533,10 @@ function lookAt(path, look) {
 
 
 
+
 /**
- * Finds the files that the lines of `paths` name, with their places below `remote-path`, and says in notices what is
- * left out. What is left out by the ignore file or as hidden is told for places on the server, too.
+ * Finds the files that the lines of `paths` name, with their places below `remote-path`, and says what is left out and
+ * which lines come to nothing. What is left out by the ignore file or as hidden is told for places on the server, too.
  *
  * All plain lines are one set, rooted together as actions/upload-artifact does. Each line `local => remote` is a set of
  * its own, rooted at its search path and put under `remote`; only a single file named literally gets `remote` itself
@@ -70521,11 +70553,11 @@ async function matchFiles(selection) {
     const placements = [];
     const leftOutBelow = leftOutFinder(options);
     const files = [];
+    const unmatched = [];
     for (const set of setsOf(selection.paths)) {
         for (const line of set.lines)
             await searchPathOf(line, options);
-        const found = await search(set.lines, options);
-        const { searchPaths, paths, notUtf8 } = found;
+        const { searchPaths, paths, notUtf8 } = await search(set.lines, options);
         const { sizes, symlinks, special } = sortPaths(paths, options.followSymlinks);
         const placement = set.place(searchPaths, [...sizes.keys()]);
         placements.push(placement);
@@ -70535,7 +70567,8 @@ async function matchFiles(selection) {
                 files.push({ local, place: place_files_placeOf(local, placement), size });
         }
         notices.leaveOut({ symlinks, special, notUtf8, ignored: [...ignored] });
-        await explainIncludes(set, found, { options, notices, leftOutBelow });
+        await explainSearch(set, notUtf8, { options, notices, leftOutBelow });
+        unmatched.push(...(await unmatchedLines(set.lines, paths, options)));
     }
     const leavesOut = (place) => {
         if (place.some(name => isLeftOut(name, options)))
@@ -70543,7 +70576,7 @@ async function matchFiles(selection) {
         const locals = placements.map(placement => localOf(place, placement));
         return locals.some(local => local !== undefined && rules.ignoresAnything(local));
     };
-    return { files, notices: notices.texts(), leavesOut };
+    return { files, notices: notices.texts(), unmatched, leavesOut };
 }
 function setsOf(paths) {
     const { plain, mapped } = parsePathLines(paths);
@@ -70557,27 +70590,15 @@ function setsOf(paths) {
     }));
     return includes.length === 0 ? sets : [{ includes, excludes, lines: plain, place: placePlain }, ...sets];
 }
-/** Says of each line that includes whether it came to nothing, and what the search passed over. */
-async function explainIncludes({ includes, excludes }, { paths, notUtf8 }, { options, notices, leftOutBelow }) {
-    for (const line of includes) {
+/** Says what the search passed over where a line takes all; whether a narrower one means such files, nobody can tell. */
+async function explainSearch({ includes, excludes }, notUtf8, { options, notices, leftOutBelow }) {
+    for (const line of includes.filter(takesAll)) {
         const searchPath = await searchPathOf(line, options);
-        if (takesAll(line)) {
-            // Whether a narrower line means such a name, nobody can tell.
-            const nameless = notUtf8.find(path => isAtOrBelow(path, searchPath));
-            if (nameless !== undefined && excludes.length === 0)
-                throw badName(nameless);
-            notices.leaveOut(await leftOutBelow(searchPath));
-        }
-        if (paths.some(path => isAtOrBelow(path, searchPath)))
-            continue;
-        const withHidden = { ...options, includeHiddenFiles: true };
-        const hidden = !options.includeHiddenFiles && (await matchesAnything([line, ...excludes], withHidden));
-        notices.matchesNothing(line, hidden);
+        const nameless = notUtf8.find(path => isAtOrBelow(path, searchPath));
+        if (nameless !== undefined && excludes.length === 0)
+            throw badName(nameless);
+        notices.leaveOut(await leftOutBelow(searchPath));
     }
-}
-function isAtOrBelow(path, directory) {
-    const [first] = (0,external_node_path_.relative)(directory, path).split(external_node_path_.sep);
-    return first !== '..' && !(0,external_node_path_.isAbsolute)(first ?? '');
 }
 
 ;// CONCATENATED MODULE: ./lib/run/plan-files.js
@@ -70590,7 +70611,11 @@ function isAtOrBelow(path, directory) {
 async function planFiles({ settings, workspace, log }) {
     const { selection, target } = settings;
     log.planning();
-    const { files, notices, leavesOut } = await matchFiles({ ...selection, workspace });
+    const { files, notices, unmatched, leavesOut } = await matchFiles({ ...selection, workspace });
+    // Where no line matches anything, that is what is told.
+    const isMissed = files.length > 0 && selection.ifNoFilesFound !== 'ignore';
+    for (const text of unmatched)
+        log.emit({ type: isMissed ? 'warning' : 'notice', text });
     for (const text of notices)
         log.emit({ type: 'notice', text });
     const planned = planUpload(files, target.remotePath);

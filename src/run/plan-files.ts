@@ -23,7 +23,10 @@ interface Search {
 export async function planFiles({ settings, workspace, log }: Search): Promise<Plan> {
   const { selection, target } = settings
   log.planning()
-  const { files, notices, leavesOut } = await matchFiles({ ...selection, workspace })
+  const { files, notices, unmatched, leavesOut } = await matchFiles({ ...selection, workspace })
+  // Where no line matches anything, that is what is told.
+  const isMissed = files.length > 0 && selection.ifNoFilesFound !== 'ignore'
+  for (const text of unmatched) log.emit({ type: isMissed ? 'warning' : 'notice', text })
   for (const text of notices) log.emit({ type: 'notice', text })
   const planned = planUpload(files, target.remotePath)
   if (planned.length === 0) reportNoFiles(selection, log)

@@ -183,25 +183,37 @@ describe('hidden files', () => {
     'a line that matches nothing else says so: %s',
     async line => {
       await make('dist/app', 'dist/.htaccess', '.well-known/x')
-      const { files, notices } = await match(line)
+      const { files, unmatched } = await match(line)
       expect(files).toEqual([])
-      expect(notices[0]).toContain('include-hidden-files: true')
+      expect(unmatched).toEqual([expect.stringContaining('include-hidden-files: true')])
     }
   )
 })
 
-describe('what is no regular file', () => {
-  test('a line that matches nothing is named, also beside one that does', async () => {
-    await make('dist/app', 'empty/x')
-    const { files, notices } = await match('dist\nmissing.zip\nempty/*.zip\nnowhere => www')
-    expect(files).toHaveLength(1)
-    expect(notices).toEqual([
-      expect.stringContaining('paths line 2 ("missing.zip")'),
-      expect.stringContaining('paths line 3'),
-      expect.stringContaining('paths line 4')
-    ])
+describe('a line that matches nothing', () => {
+  test.each([
+    ['is named, also beside one that does', 'dist\nmissing.zip\nempty/*.zip\nnowhere => www', [2, 3, 4]],
+    ['and searches where another one finds something', 'dist/*.zip\ndist/*.sig', [2]],
+    ['and searches above', '**/*.sig\ndist/*.zip', [1]],
+    ['and searches below', 'dist/**\ndist/sub/*.zip', [2]],
+    ['is not one that matches what another one matches, too', 'dist\ndist/*\ndist/*.zip\ndist/app.zip', []],
+    ['is not one after an exclude that it overrules', '!dist/*.zip\ndist/*.zip\ndist/*.txt', []],
+    ['is one of which an exclude takes all', 'dist/*.txt\ndist/*.zip\n!**/*.zip', [2]]
+  ])('%s', async (_, paths, numbers) => {
+    await make('dist/app.zip', 'dist/notes.txt', 'dist/sub/lib.js', 'empty/x')
+    const { files, notices, unmatched } = await match(paths)
+    expect(files).not.toEqual([])
+    expect(notices).toEqual([])
+    expect(unmatched).toEqual(
+      numbers.map(number => {
+        const line = JSON.stringify(paths.split('\n')[number - 1])
+        return `paths line ${number} (${line}) matches nothing.`
+      })
+    )
   })
+})
 
+describe('what is no regular file', () => {
   test('symbolic links are followed', async () => {
     await make('dist/app')
     await symlink('app', join(workspace, 'dist', 'link'))

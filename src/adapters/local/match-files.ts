@@ -1,4 +1,4 @@
-import { isAbsolute, relative, resolve, sep } from 'node:path'
+import { resolve } from 'node:path'
 import type { MatchedFile } from '../../core/plan.js'
 import { type LeftOut, leftOutFinder } from './left-out.js'
 import { createNotices, type Notices } from './notices.js'
@@ -14,15 +14,8 @@ import {
   type PlaceFiles
 } from './place-files.js'
 import { sortPaths } from './regular-files.js'
-import {
-  isLeftOut,
-  matchesAnything,
-  search,
-  type SearchOptions,
-  searchPathOf,
-  type SearchResult,
-  takesAll
-} from './search.js'
+import { isLeftOut, search, type SearchOptions, searchPathOf, takesAll } from './search.js'
+import { isAtOrBelow, unmatchedLines } from './unmatched-lines.js'
 
 export interface FileSelection extends SearchOptions {
   /** The lines of the input `paths`. */
@@ -33,7 +26,10 @@ export interface FileSelection extends SearchOptions {
 
 export interface Match {
   readonly files: MatchedFile[]
+  /** What is left out, in words. */
   readonly notices: string[]
+  /** In words, each line that includes and matches nothing. */
+  readonly unmatched: string[]
   /** Whether the selection leaves out whatever has this place below `remote-path`: it is ignored, or hidden. */
   readonly leavesOut: (place: readonly string[]) => boolean
 }
@@ -48,8 +44,8 @@ interface FileSet {
 }
 
 /**
- * Finds the files that the lines of `paths` name, with their places below `remote-path`, and says in notices what is
- * left out. What is left out by the ignore file or as hidden is told for places on the server, too.
+ * Finds the files that the lines of `paths` name, with their places below `remote-path`, and says what is left out and
+ * which lines come to nothing. What is left out by the ignore file or as hidden is told for places on the server, too.
  *
  * All plain lines are one set, rooted together as actions/upload-artifact does. Each line `local => remote` is a set of
  * its own, rooted at its search path and put under `remote`; only a single file named literally gets `remote` itself
@@ -66,10 +62,10 @@ export async function matchFiles(selection: FileSelection): Promise<Match> {
   const placements: Placement[] = []
   const leftOutBelow = leftOutFinder(options)
   const files: MatchedFile[] = []
+  const unmatched: string[] = []
   for (const set of setsOf(selection.paths)) {
     for (const line of set.lines) await searchPathOf(line, options)
-    const found = await search(set.lines, options)
-    const { searchPaths, paths, notUtf8 } = found
+    const { searchPaths, paths, notUtf8 } = await search(set.lines, options)
     const { sizes, symlinks, special } = sortPaths(paths, options.followSymlinks)
     const placement = set.place(searchPaths, [...sizes.keys()])
     placements.push(placement)
@@ -78,14 +74,15 @@ export async function matchFiles(selection: FileSelection): Promise<Match> {
       if (!ignored.has(local)) files.push({ local, place: placeOf(local, placement), size })
     }
     notices.leaveOut({ symlinks, special, notUtf8, ignored: [...ignored] })
-    await explainIncludes(set, found, { options, notices, leftOutBelow })
+    await explainSearch(set, notUtf8, { options, notices, leftOutBelow })
+    unmatched.push(...(await unmatchedLines(set.lines, paths, options)))
   }
   const leavesOut = (place: readonly string[]) => {
     if (place.some(name => isLeftOut(name, options))) return true
     const locals = placements.map(placement => localOf(place, placement))
     return locals.some(local => local !== undefined && rules.ignoresAnything(local))
   }
-  return { files, notices: notices.texts(), leavesOut }
+  return { files, notices: notices.texts(), unmatched, leavesOut }
 }
 
 function setsOf(paths: readonly string[]): FileSet[] {
@@ -107,29 +104,16 @@ interface Explaining {
   readonly leftOutBelow: (directory: string) => Promise<LeftOut>
 }
 
-/** Says of each line that includes whether it came to nothing, and what the search passed over. */
-async function explainIncludes(
+/** Says what the search passed over where a line takes all; whether a narrower one means such files, nobody can tell. */
+async function explainSearch(
   { includes, excludes }: FileSet,
-  { paths, notUtf8 }: SearchResult,
+  notUtf8: readonly string[],
   { options, notices, leftOutBelow }: Explaining
 ): Promise<void> {
-  for (const line of includes) {
+  for (const line of includes.filter(takesAll)) {
     const searchPath = await searchPathOf(line, options)
-    if (takesAll(line)) {
-      // Whether a narrower line means such a name, nobody can tell.
-      const nameless = notUtf8.find(path => isAtOrBelow(path, searchPath))
-      if (nameless !== undefined && excludes.length === 0) throw badName(nameless)
-      notices.leaveOut(await leftOutBelow(searchPath))
-    }
-    if (paths.some(path => isAtOrBelow(path, searchPath))) continue
-
-    const withHidden = { ...options, includeHiddenFiles: true }
-    const hidden = !options.includeHiddenFiles && (await matchesAnything([line, ...excludes], withHidden))
-    notices.matchesNothing(line, hidden)
+    const nameless = notUtf8.find(path => isAtOrBelow(path, searchPath))
+    if (nameless !== undefined && excludes.length === 0) throw badName(nameless)
+    notices.leaveOut(await leftOutBelow(searchPath))
   }
-}
-
-function isAtOrBelow(path: string, directory: string): boolean {
-  const [first] = relative(directory, path).split(sep)
-  return first !== '..' && !isAbsolute(first ?? '')
 }

@@ -1,7 +1,6 @@
 import { relative } from 'node:path'
 import { formatCount } from '../../core/quantities.js'
 import type { LeftOut } from './left-out.js'
-import type { PathLine } from './path-lines.js'
 import type { SortedPaths } from './regular-files.js'
 import type { SearchResult } from './search.js'
 
@@ -13,8 +12,6 @@ type Reasons = LeftOut &
 /** Collects what is left out, to say it in few lines. */
 export interface Notices {
   leaveOut(paths: Partial<Reasons>): void
-  /** `hidden`: it would match hidden files. */
-  matchesNothing(line: PathLine, hidden: boolean): void
   texts(): string[]
 }
 
@@ -34,7 +31,6 @@ const SENTENCES: readonly (readonly [keyof Reasons, (count: number) => string])[
 
 /** Notices name paths as they are seen from the workspace, in JSON quotes. */
 export function createNotices({ workspace }: { readonly workspace: string }): Notices {
-  const lines: string[] = []
   const leftOut = new Map<keyof Reasons, Set<string>>()
 
   function list(paths: ReadonlySet<string>): string {
@@ -49,16 +45,11 @@ export function createNotices({ workspace }: { readonly workspace: string }): No
         leftOut.set(reason, new Set([...(leftOut.get(reason) ?? []), ...(reasons[reason] ?? [])]))
       }
     },
-    matchesNothing({ number, text }, hidden) {
-      const why = hidden ? ' but hidden files, which are left out; set include-hidden-files: true' : ''
-      lines.push(`paths line ${number} (${JSON.stringify(text)}) matches nothing${why}.`)
-    },
     texts() {
-      const sentences = SENTENCES.flatMap(([reason, sentence]) => {
+      return SENTENCES.flatMap(([reason, sentence]) => {
         const paths = leftOut.get(reason) ?? new Set()
         return paths.size === 0 ? [] : [`${sentence(paths.size)}: ${list(paths)}.`]
       })
-      return [...lines, ...sentences]
     }
   }
 }
