@@ -81889,7 +81889,7 @@ class LongSource extends OpenedFile {
         if (!hashed)
             settle(NOT_HASHED);
         const tooShort = () => this.tooShort();
-        const unreadable = (reason) => this.unreadable(reason);
+        const unreadable = (error) => this.unreadable(error);
         const slices = async function* () {
             const pieces = splitRange(range, SLOT_LENGTH);
             const last = pieces.at(-1);
@@ -81904,7 +81904,7 @@ class LongSource extends OpenedFile {
                 }
                 catch (error) {
                     readers.releaseSlot(at);
-                    throw error;
+                    throw unreadable(error);
                 }
             };
             let following = load(pieces.shift());

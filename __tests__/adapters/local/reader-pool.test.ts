@@ -63,7 +63,10 @@ describe('a reader that ends', () => {
         for await (const slice of source.stream({ offset: 0, length: MIB }).slices)
           expect(slice).toBeDefined()
       }
-      await expect(reading()).rejects.toThrow('no memory')
+      await expect(reading()).rejects.toMatchObject({
+        code: 'source-unreadable',
+        message: expect.stringMatching(/^read .*app\.bin: .*no memory$/)
+      })
     }
     await source.close()
     await rm(directory, { recursive: true })

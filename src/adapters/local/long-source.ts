@@ -46,7 +46,7 @@ class LongSource extends OpenedFile implements Source {
     const hashed = readers.hashesBlocks || range.length === this.size
     if (!hashed) settle(NOT_HASHED)
     const tooShort = () => this.tooShort()
-    const unreadable = (reason: string) => this.unreadable(reason)
+    const unreadable = (error: unknown) => this.unreadable(error)
 
     const slices = async function* () {
       const pieces = splitRange(range, SLOT_LENGTH)
@@ -60,7 +60,7 @@ class LongSource extends OpenedFile implements Source {
           return { at, length, answer }
         } catch (error) {
           readers.releaseSlot(at)
-          throw error
+          throw unreadable(error)
         }
       }
       let following = load(pieces.shift())
