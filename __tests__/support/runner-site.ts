@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { sha256File, writeArtifact } from './artifact.js'
 import { startCacheService, type CacheService } from './cache-service.mjs'
 import { startLink, type Link } from './link.mjs'
-import { createRunner, type Inputs, type PhaseResult, type Runner } from './runner.mjs'
+import { createRunner, type Inputs, type Phase, type PhaseResult, type Runner } from './runner.mjs'
 import { startSshd, type Sshd, type SshdOptions } from './sshd.js'
 
 export const mebibyte = 1024 * 1024
@@ -16,6 +16,9 @@ export const mebibyte = 1024 * 1024
  * acknowledged as a whole.
  */
 export const fewBlocks = 10 * mebibyte
+
+/** When a process that was told to stop ends at the latest, by a timer of its own (src/run/stop-signal.ts). */
+const latestEndMs = 4_500
 
 export interface JobStep {
   readonly main: PhaseResult
@@ -128,6 +131,22 @@ export async function buildArtifact(machine: Runner, size: number): Promise<stri
   const directory = await makeDirectory(machine.workspace, 'build')
   await writeArtifact(join(directory, 'app.bin'), size, 'app')
   return directory
+}
+
+/**
+ * Starts main, and waits for its first connection. `endsWithinMs` is how long it may go on after a signal: until its
+ * own latest end, and as long again as this machine took to bring it up.
+ */
+export async function startUntilConnected(
+  { link }: Site,
+  machine: Runner,
+  inputs: Inputs
+): Promise<{ phase: Phase; endsWithinMs: number }> {
+  const at = performance.now()
+  const before = link.connections
+  const phase = await machine.startMain(inputs)
+  await until(() => link.connections > before, 30_000, 'a connection')
+  return { phase, endsWithinMs: latestEndMs + performance.now() - at }
 }
 
 /** Copies action.yml and dist/ to a place where no build changes them. */
