@@ -59667,7 +59667,7 @@ exports.suggestSimilar = suggestSimilar;
 __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
 /* harmony import */ var _small_heap_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(139);
 /* harmony import */ var _esm_dirname_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9853);
-/* harmony import */ var _cli_main_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(917);
+/* harmony import */ var _cli_main_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8224);
 
 
 
@@ -59678,7 +59678,7 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 917:
+/***/ 8224:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -60387,6 +60387,28 @@ function whySlow({ place, stage, foreign }, seconds) {
                 "Raise connect-timeout, or ask the owner of the server to look at the account's sftp subsystem."
             ];
     }
+}
+
+;// CONCATENATED MODULE: ./lib/adapters/sftp/drop-after-close.js
+/**
+ * Drops what still comes over a channel that this side has closed. ssh2 closes the channel of a server that breaks the
+ * rules of SFTP, but goes on reading: for a packet that it refused for its length it would then take that much memory,
+ * up to 2 GiB (lib/protocol/SFTP.js, push).
+ */
+function dropAfterClose(client) {
+    const internals = client;
+    const handlers = internals._protocol?._handlers;
+    if (handlers === undefined)
+        return;
+    const receive = handlers.CHANNEL_DATA;
+    handlers.CHANNEL_DATA = (protocol, channel, data) => {
+        if (!isClosed(internals._chanMgr?.get(channel)))
+            receive(protocol, channel, data);
+    };
+}
+function isClosed(channel) {
+    const { outgoing } = (channel ?? {});
+    return outgoing?.state === 'closing' || outgoing?.state === 'closed';
 }
 
 ;// CONCATENATED MODULE: ./lib/adapters/sftp/hop.js
@@ -61830,6 +61852,7 @@ function headOf(id, handle, position, length) {
 
 
 
+
 /** How long a server may take to say goodbye. */
 const connect_GOODBYE_MS = 500;
 /**
@@ -61888,6 +61911,7 @@ async function openSftp(opening) {
     const turnHere = jump === undefined ? turn : { onLoggedIn: turn.onLoggedIn };
     await logIn({ client, stream, hop: settings, progress, settings, turn: turnHere });
     refuseTinyPackets(client);
+    dropAfterClose(client);
     progress.stage = 'opening';
     const sftp = await startSftp(client, progress.place);
     const flush = coalesceRequests(sftp);

@@ -4,6 +4,7 @@ import { Client, type ClientChannel, type SFTPWrapper } from 'ssh2'
 import type { LoginTurn, Remote } from '../../engine/ports.js'
 import { coalesceRequests } from './coalesce-requests.js'
 import { endError, forwardError, sftpError, timeoutError } from './connection-errors.js'
+import { dropAfterClose } from './drop-after-close.js'
 import { type Hop, jumpPlaceOf, placeOf, type Place, type Progress } from './hop.js'
 import { JumpStream } from './jump-stream.js'
 import { refuseTinyPackets } from './least-packet.js'
@@ -90,6 +91,7 @@ async function openSftp(opening: Opening): Promise<{ client: Client; sftp: SFTPW
   const turnHere = jump === undefined ? turn : { onLoggedIn: turn.onLoggedIn }
   await logIn({ client, stream, hop: settings, progress, settings, turn: turnHere })
   refuseTinyPackets(client)
+  dropAfterClose(client)
   progress.stage = 'opening'
   const sftp = await startSftp(client, progress.place)
   const flush = coalesceRequests(sftp)
