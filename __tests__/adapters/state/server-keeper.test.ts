@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { connect } from '../../../src/adapters/sftp/connect.js'
+import { connect, type ServerSettings } from '../../../src/adapters/sftp/connect.js'
 import { SharedSessions } from '../../../src/adapters/sftp/shared-sessions.js'
 import { ServerKeeper } from '../../../src/adapters/state/server-keeper.js'
 import { targetOfPart } from '../../../src/core/identity.js'
@@ -28,9 +28,9 @@ describe('the state on the server', () => {
   let opened: Remote[]
 
   /** Another process: it knows nothing of what was done before. */
-  function keeper(): ServerKeeper {
+  function keeper(changes: Partial<ServerSettings> = {}): ServerKeeper {
     sessions = new SharedSessions(async signal => {
-      const remote = await connect(settingsFor(server, { stallTimeoutMs: 500 }), signal)
+      const remote = await connect(settingsFor(server, changes), signal)
       opened.push(remote)
       return remote
     })
@@ -148,7 +148,7 @@ describe('the state on the server', () => {
 
   test('is asked for again when the line is cut, and given up the second time', async () => {
     await writeFile(join(root, NAME), 'text')
-    const here = keeper()
+    const here = keeper({ stallTimeoutMs: 500 })
     await sessions.connect(never)
     await sessions.connect(never)
     server.faults.silentAfterBytes = 0
@@ -185,8 +185,14 @@ describe('the state on the server', () => {
     server.faults.delayMs = 200
     const stop = new AbortController()
     const long = 'x'.repeat(1_000_000)
-    const first = here.save(long, { limitMs: 10_000, signal: stop.signal })
-    await new Promise(resolve => setTimeout(resolve, 300))
+    const writes = new Promise<void>(resolve => {
+      server.faults.forge = ({ op }, honest) => {
+        if (op === 'write') resolve()
+        return [honest]
+      }
+    })
+    const first = here.save(long, { limitMs: 60_000, signal: stop.signal })
+    await writes
     stop.abort(new Error('stop'))
     await expect(first).rejects.toThrow(/stop/)
     await here.save('the second', patience)
