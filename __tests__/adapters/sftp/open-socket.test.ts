@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from '@jest/globals'
+import { afterEach, describe, expect, jest, test } from '@jest/globals'
 import { once } from 'node:events'
 import { createServer, type AddressInfo, type LookupFunction, type Server, type Socket } from 'node:net'
 import { networkInterfaces } from 'node:os'
@@ -28,6 +28,18 @@ async function listenOn(address: string): Promise<number> {
   return (server.address() as AddressInfo).port
 }
 
+interface Handle {
+  setNoDelay(on: boolean): unknown
+}
+
+function handleOf(socket: Socket): Handle {
+  return (socket as unknown as { _handle: Handle })._handle
+}
+
+function handlePrototypeOf(socket: Socket): Handle {
+  return Object.getPrototypeOf(handleOf(socket)) as Handle
+}
+
 /** A name with these addresses, in this order. */
 function named(...addresses: string[]): LookupFunction {
   return (_name, _options, done) =>
@@ -43,6 +55,24 @@ async function reach(port: number, lookup: LookupFunction): Promise<string | und
   await once(socket, 'connect')
   return socket.remoteAddress
 }
+
+test('small requests do not wait for the acknowledgement of the one before, whichever address answers', async () => {
+  const port = await listenOn('127.0.0.1')
+  // What Node asks the system for; it has no way to look at it afterwards.
+  const first = openSocket('127.0.0.1', port)
+  closing.push(first)
+  await once(first, 'connect')
+  const setNoDelay = jest.spyOn(handlePrototypeOf(first), 'setNoDelay')
+  for (const lookup of [named('127.0.0.1'), named('127.0.0.2', '127.0.0.1')]) {
+    setNoDelay.mockClear()
+    const socket = openSocket('example.com', port, lookup)
+    closing.push(socket)
+    await once(socket, 'connect')
+    expect(setNoDelay.mock.calls).toEqual([[true]])
+    expect(setNoDelay.mock.contexts).toEqual([handleOf(socket)])
+  }
+  setNoDelay.mockRestore()
+})
 
 test('what is written in one turn of the event loop is held back until its end, once it is connected, too', async () => {
   const port = await listenOn('127.0.0.1')

@@ -46,6 +46,9 @@ describeWithSshd('sshd that does not let a login come to files', () => {
       password: 'wrong'
     })
     expect(error).toHaveProperty('code', 'login')
+    expect(error.message).toMatch(
+      /the server ended the login after too many tries, with the ssh-ed25519 key .*\n.*MaxAuthTries/
+    )
   })
 
   test.each<[string, string[]]>([
