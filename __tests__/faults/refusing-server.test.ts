@@ -109,9 +109,9 @@ describe.each(['large.bin', 'small.bin'])('no permission, for %s', name => {
     expect(await readdir(site)).toEqual([name])
   })
 
-  test('to set attributes: one warning, and the file is in place', async () => {
+  test.each([3, 8])('to set attributes: one warning, and the file is in place (status %i)', async status => {
     await utimes(join(local, name), 1, 1)
-    server.faults.refuse = { setstat: 3 }
+    server.faults.refuse = { setstat: status }
     const outcome = await upload({ preserveMtime: true })
     expect(outcome.results.map(({ status }) => status)).toEqual(['uploaded'])
     expect(warningsOf(outcome)).toEqual([expect.stringMatching(/does not set permissions or times/)])
@@ -162,29 +162,59 @@ test.each([1, 3])(
 describe('a rename that the server cannot do', () => {
   beforeEach(() => writeTree(local, { 'app.bin': 3 * MIB }))
 
-  test('as across devices: names both, keeps the whole part file, and a re-run sends nothing', async () => {
-    await writeFile(join(site, 'app.bin'), OLD)
-    server.faults.refuse = { posixRename: 4, rename: 4 }
-    const outcome = await upload()
-    expect(resultOf(outcome, 'app.bin')).toMatchObject({
-      status: 'failed',
-      error: { code: 'server-failure', message: expect.stringMatching(/^rename site\/app\.bin.*Failure/) }
-    })
-    expect(await readFile(join(site, 'app.bin'), 'utf8')).toBe(OLD)
-    server.faults.refuse = undefined
-    expect(resultOf(await upload(), 'app.bin')).toMatchObject({ status: 'uploaded', sentBytes: 0 })
-    await expectInPlace('app.bin')
-    expect(await readdir(site)).toEqual(['app.bin'])
-  })
+  /** Status 11 is that of servers that know later versions of SFTP: the file is there already. */
+  test.each([
+    [4, /^rename site\/app\.bin.* to site\/app\.bin.*: Failure \(SFTP status 4\)/],
+    [11, /^rename site\/app\.bin.* to site\/app\.bin.*: Status 11 \(SFTP status 11\)/]
+  ])(
+    'as across devices: names both, keeps the whole part file, and a re-run sends nothing (status %i)',
+    async (status, message) => {
+      await writeFile(join(site, 'app.bin'), OLD)
+      server.faults.refuse = { posixRename: status, rename: status }
+      const outcome = await upload()
+      expect(resultOf(outcome, 'app.bin')).toMatchObject({
+        status: 'failed',
+        error: { code: 'server-failure', message: expect.stringMatching(message) }
+      })
+      expect(await readFile(join(site, 'app.bin'), 'utf8')).toBe(OLD)
+      server.faults.refuse = undefined
+      expect(resultOf(await upload(), 'app.bin')).toMatchObject({ status: 'uploaded', sentBytes: 0 })
+      await expectInPlace('app.bin')
+      expect(await readdir(site)).toEqual(['app.bin'])
+    }
+  )
 
-  test('in one step: it is done in two, and nothing is left beside the file', async () => {
-    await server.close()
-    server = await startSftpServer({ root: join(base, 'root'), extensions: [] })
-    await writeFile(join(site, 'app.bin'), OLD)
-    expect(resultOf(await upload(), 'app.bin').status).toBe('uploaded')
-    await expectInPlace('app.bin')
-    expect(await readdir(site)).toEqual(['app.bin'])
-  })
+  test.each([4, 11])(
+    'in one step: it is done in two, and nothing is left beside the file (status %i)',
+    async status => {
+      await server.close()
+      server = await startSftpServer({ root: join(base, 'root'), extensions: [] })
+      await writeFile(join(site, 'app.bin'), OLD)
+      let refused = 0
+      server.faults.forge = ({ op, id }, honest) => {
+        if (op !== 'rename' || isOk(honest)) return [honest]
+        refused += 1
+        return [formatStatus(id, status)]
+      }
+      expect(resultOf(await upload(), 'app.bin').status).toBe('uploaded')
+      expect(refused).toBe(1)
+      await expectInPlace('app.bin')
+      expect(await readdir(site)).toEqual(['app.bin'])
+    }
+  )
+
+  test.each([3, 4, 8, 11])(
+    'in one step, though it offers that: it is done in two, and nothing is left (status %i)',
+    async status => {
+      await writeFile(join(site, 'app.bin'), OLD)
+      server.faults.refuse = { posixRename: status }
+      const outcome = await upload()
+      expect(resultOf(outcome, 'app.bin').status).toBe('uploaded')
+      expect([retriesOf(outcome), warningsOf(outcome)]).toEqual([0, []])
+      await expectInPlace('app.bin')
+      expect(await readdir(site)).toEqual(['app.bin'])
+    }
+  )
 
   test('in one step, with a cut between the two: the next attempt finds its way, and leaves no old copy', async () => {
     await server.close()
@@ -200,6 +230,33 @@ describe('a rename that the server cannot do', () => {
     await expectInPlace('app.bin')
     expect(await readdir(site)).toEqual(['app.bin'])
   })
+})
+
+/** The status is at byte 9 (draft-ietf-secsh-filexfer-02, section 7). */
+function isOk(answer: Buffer): boolean {
+  return answer.readUInt32BE(9) === 0
+}
+
+test('a part file is opened again for writing alone, and made only once', async () => {
+  await writeTree(local, { 'app.bin': 12 * MIB })
+  const opened: [name: string, flags: number | undefined][] = []
+  server.faults.forge = ({ op, path = '', flags }, honest) => {
+    if (op === 'open') opened.push([path.replace(/[0-9a-f]{8}/, 'ID'), flags])
+    return [honest]
+  }
+  server.faults.cutAfterBytes = 8 * MIB
+  expect(resultOf(await upload({ connections: 3, retries: 0 }), 'app.bin').status).toBe('failed')
+  // Flags of section 6.3 of the draft: one connection makes it, empty, and the others may only write and read.
+  const part = 'site/app.bin.ID.part'
+  const [create, write, read] = [0x02 | 0x08 | 0x10, 0x02, 0x01]
+  const others = () => opened.filter(([name, flags]) => name !== part || (flags !== write && flags !== read))
+  expect(others()).toEqual([[part, create]])
+
+  opened.length = 0
+  expect(resultOf(await upload({ connections: 3 }), 'app.bin').status).toBe('uploaded')
+  expect(opened).toContainEqual([part, write])
+  expect(others()).toEqual([])
+  await expectInPlace('app.bin')
 })
 
 test.each([3 * MIB, 500])(

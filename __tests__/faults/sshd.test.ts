@@ -4,7 +4,6 @@ import { createConnection, type Socket } from 'node:net'
 import { once } from 'node:events'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { ServerSettings } from '../../src/adapters/sftp/connect.js'
 import { createHostKeyPolicy } from '../../src/adapters/sftp/host-keys.js'
 import type { UploadError } from '../../src/core/errors.js'
@@ -12,6 +11,7 @@ import { writeTree } from '../support/artifact.js'
 import { hurriedClock } from '../support/hurried-clock.js'
 import { startLink, type Link } from '../support/link.mjs'
 import { MemoryStore } from '../support/memory-store.js'
+import { until } from '../support/runner-site.js'
 import { settingsForSshd } from '../support/sftp-settings.js'
 import { describeWithMounts, mountDisk, type SmallDisk } from '../support/small-disk.js'
 import { describeWithSshd, startSshd, type Sshd, type SshdOptions } from '../support/sshd.js'
@@ -79,6 +79,15 @@ describeWithSshd('OpenSSH', () => {
     expect((await readdir(site)).filter(name => name.includes('.part'))).toEqual([])
   }
 
+  /** The line is dark until sshd has given up every connection. */
+  async function darkUntilGivenUp(): Promise<void> {
+    link.pause()
+    const sessions = async () => (await sshd.pids()).sessions.length
+    await until(async () => (await sessions()) > 0, 30_000, 'sshd serves a connection')
+    await until(async () => (await sessions()) === 0, 30_000, 'sshd gives it up')
+    link.resume()
+  }
+
   function retried({ events }: WireOutcome): UploadError[] {
     return events.flatMap(event => (event.type === 'retrying' ? [event.error] : []))
   }
@@ -102,34 +111,30 @@ describeWithSshd('OpenSSH', () => {
   })
 
   test('that ends a silent session is connected to again', async () => {
-    await start({ options: ['ClientAliveInterval 1', 'ClientAliveCountMax 1'] })
+    // Ends it after 6 s: one that is only slow on a busy machine has all that time for its first sign of life.
+    await start({ options: ['ClientAliveInterval 2', 'ClientAliveCountMax 2'] })
     await writeTree(local, { 'app.bin': 24 * MIB })
     link.bytesPerSecond = 40 * MIB
-    void link.waitFor(10 * MIB).then(async () => {
-      link.pause()
-      await sleep(6_000)
-      link.resume()
-    })
-    const outcome = await upload({ connections: 1 }, { stallTimeoutMs: 20_000 })
+    const dark = link.waitFor(10 * MIB).then(() => darkUntilGivenUp())
+    const outcome = await upload({ connections: 1 }, { stallTimeoutMs: 45_000 })
+    await dark
+    expect(sshd.log()).toMatch(/Timeout, client not responding/)
     expect(retried(outcome).map(({ code }) => code)).toEqual(['connection-lost'])
     await expectInPlace(outcome)
   })
 
   test('whose patience with a login ends is connected to again', async () => {
-    await start({ options: ['LoginGraceTime 1'] })
+    await start({ options: ['LoginGraceTime 2'] })
     await writeTree(local, { 'app.bin': 100 })
-    void link.waitFor(100).then(async () => {
-      link.pause()
-      await sleep(2_500)
-      link.resume()
-    })
-    const outcome = await upload()
+    const dark = link.waitFor(100).then(() => darkUntilGivenUp())
+    const outcome = await upload({}, { connectTimeoutMs: 45_000 })
+    await dark
     expect(retried(outcome)[0]).toMatchObject({ code: 'connection-lost' })
     await expectInPlace(outcome)
   })
 
   test('at its limit of logins at once is waited for, with a word about the limit', async () => {
-    await start({ options: ['MaxStartups 1', 'LoginGraceTime 30'] })
+    await start({ options: ['MaxStartups 1', 'LoginGraceTime 20'] })
     await writeTree(local, { 'app.bin': 100 })
     const other = await unfinishedLogin(sshd)
     const emitted: UploadError[] = []
@@ -156,6 +161,15 @@ describeWithSshd('OpenSSH', () => {
     await writeTree(local, { 'app.bin': 24 * MIB, 'other.bin': 12 * MIB })
     const outcome = await upload({ retries: 0 })
     await expectInPlace(outcome)
+    expect(sshd.log()).toMatch(/past MaxStartups|MaxStartups throttling/)
+    const told = outcome.events.flatMap(event => (event.type === 'notice' ? [event.text] : []))
+    expect(told).toEqual([
+      expect.stringMatching(
+        /^The server takes no further connection \(connect to .*\); going on with [123] connections?\.$/
+      )
+    ])
+    const lanes = outcome.events.flatMap(event => (event.type === 'connected' ? [event.lanes] : []))
+    expect(Math.max(...lanes)).toBeLessThan(4)
   })
 
   test.each([1, 3])(
