@@ -9,6 +9,7 @@ import { promisify } from 'node:util'
 import ssh2, { type ConnectConfig, type SFTPWrapper } from 'ssh2'
 import { sha256File, writeArtifact, writeTree } from './artifact.js'
 import { startCacheService, type CacheService } from './cache-service.mjs'
+import { holdingAtMost } from './held-memory.js'
 import { startLink } from './link.mjs'
 import { createRunner } from './runner.mjs'
 import { generateKeyPair, startSftpServer, type SftpServerOptions } from './sftp-server.mjs'
@@ -577,6 +578,33 @@ describeWithSshd('sshd', () => {
     })
     await expect(upload(sftp, `${sshd.root}/app.zip`, Buffer.alloc(1))).rejects.toMatchObject({ code: 3 })
     await expect(ask<unknown>(done => client.sftp(done))).rejects.toThrow()
+  })
+})
+
+describe('memory that is held', () => {
+  const most = 8 * mebibyte
+
+  test.each<[string, () => object]>([
+    ['on the heap', () => Array.from({ length: most / 16 }, (_, index) => ({ index }))],
+    ['beside it', () => Buffer.alloc(2 * most)]
+  ])('%s is told of before the work ends', async (_where, take) => {
+    const kept = new Set<object>()
+    const held = holdingAtMost(most, () => new Promise<never>(() => void kept.add(take())))
+    await expect(held).rejects.toThrow(/bytes are held beyond those before/)
+    expect(kept.size).toBe(1)
+  })
+
+  test('is told of work that is done at once, too', async () => {
+    await expect(holdingAtMost(most, () => Promise.resolve(Buffer.alloc(2 * most)))).rejects.toThrow(/held/)
+  })
+
+  test('is not what was garbage in the end', async () => {
+    const work = async () => {
+      let bytes = 0
+      for (let index = 0; index < 16; index++) bytes += (await Promise.resolve(Buffer.alloc(most / 4))).length
+      return bytes
+    }
+    expect(await holdingAtMost(most, work)).toBe(4 * most)
   })
 })
 
