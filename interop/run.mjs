@@ -23,6 +23,7 @@ for (const signal of ['SIGINT', 'SIGTERM']) {
 }
 
 const { contractSize, runContract } = await import('./run-contract.mjs')
+const { TooLate } = await import('./site.mjs')
 const { formatTable, formatRow } = await import('./table.mjs')
 
 const results = []

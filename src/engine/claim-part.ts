@@ -3,7 +3,7 @@ import { isRefusal, isTransient, UploadError } from '../core/errors.js'
 import { partPath } from '../core/identity.js'
 import type { UploadRecord } from '../core/resume.js'
 import { partMode } from './attributes.js'
-import { withAbandoned, discard, remember } from './decide.js'
+import { discard, remember, withAbandoned } from './decide.js'
 import type { RecordedTask } from './file-progress.js'
 
 /** Why an upload starts over whose part file was there and cannot be claimed. */
