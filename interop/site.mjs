@@ -100,8 +100,8 @@ export async function until(whatIsWrong, limitMs = STORE_LIMIT_MS) {
     if (wrong === undefined) return
     if (Date.now() > end) {
       const text = `not within ${limitMs / 1000} s: ${wrong}`
-      // Bytes that were wrong for so long do not come right.
-      throw /differs/.test(wrong) ? new Error(text) : new TooLate(text)
+      // A file that is lost, or wrong for so long, does not come right; what is left over may still be removed.
+      throw /is not there|differs/.test(wrong) ? new Error(text) : new TooLate(text)
     }
     await sleep(POLL_MS)
   }
