@@ -61,7 +61,7 @@ test('says first what happened and what a re-run will do', () => {
   const summary = summaryOf([uploaded(file('a')), failed(file('b', 4096), DISK_FULL, 2048)])
   expect(summary.split('\n')[0]).toMatch(/incomplete$/)
   expect(summary.split('\n')[2]).toBe(
-    '1 file of 2 is not in place. A re-run skips what is in place and continues with 2.0 KiB of 4.0 KiB already on the server.'
+    '1 file of 2 is not in place. A re-run skips what is in place and continues with up to 2.0 KiB of 4.0 KiB already on the server.'
   )
 })
 

@@ -7,7 +7,7 @@ describe('a failure of a file says what to do', () => {
     ['no-files', /earlier step.*include-hidden-files/],
     ['connection-lost', /retries/],
     ['stalled', /stall-timeout/],
-    ['protocol', /RUNNER_DEBUG/],
+    ['protocol', /debug logging/],
     ['not-found', /remote-path.*login directory/],
     ['permission', /ls -ld.*remote-path/],
     ['wrong-type', /local => remote/],

@@ -75,8 +75,7 @@ describe('the troubleshooting has', () => {
     expect(seen.filter(text => !normalized.has(text))).toEqual([])
   })
 
-  // A run that was told to stop needs no help.
-  test.each(CODES.filter(code => code !== 'cancelled'))('something for %s', code => {
+  test.each(CODES)('something for %s', code => {
     const inSources = [...(told.ofCode.get(code) ?? [])].some(text => normalized.has(text))
     const fromOutside = FROM_OUTSIDE.some(error => error.code === code && texts.some(fits(error)))
     expect(inSources || fromOutside).toBe(true)

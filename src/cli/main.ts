@@ -3,6 +3,7 @@ import { toUploadError, type UploadError } from '../core/errors.js'
 import { explain } from '../core/failure-help.js'
 import { type Report, totalsOf } from '../core/report.js'
 import { connect } from '../adapters/sftp/connect.js'
+import { dialogues } from '../adapters/sftp/dialogue.js'
 import { clock, every } from '../run/clock.js'
 import { Log } from '../run/log.js'
 import { readLogin, risksOf } from '../run/login.js'
@@ -98,7 +99,8 @@ async function uploadAsAsked(
   log: Log,
   signal: AbortSignal
 ): Promise<Ended> {
-  const login = await readLogin(settings)
+  const tell = (text: string) => log.emit({ type: 'notice', text })
+  const login = await readLogin(settings, process.env.RUNNER_DEBUG === '1' ? dialogues(tell) : undefined)
   const warn = (text: string) => log.emit({ type: 'warning', text })
   for (const text of risksOf(settings.server)) warn(text)
   const plan = await planFiles({ settings, workspace: process.cwd(), log })

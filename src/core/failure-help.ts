@@ -13,7 +13,7 @@ const HELP: Readonly<Record<ErrorCode, readonly string[]>> = {
   unreachable: [],
   cancelled: [],
   'no-files': [
-    'Nothing that these lines name is there now. They begin in the workspace of the job.',
+    'Nothing that these lines name is there, or all of it is left out: the log says by what. They begin in the workspace of the job.',
     'Check that an earlier step of this job makes the files; names with a leading dot need include-hidden-files: true.'
   ],
   'connection-lost': [
@@ -26,7 +26,7 @@ const HELP: Readonly<Record<ErrorCode, readonly string[]>> = {
   ],
   protocol: [
     'The server does not follow the SFTP protocol here, or something on the way changes what is sent.',
-    'RUNNER_DEBUG=1 shows the dialogue; connections: 1 asks less of a server.'
+    'A re-run with debug logging (elsewhere RUNNER_DEBUG=1) shows the dialogue; connections: 1 asks less of a server.'
   ],
   'not-found': [
     'A directory of this path is not there, or the account sees other paths than a shell does (chroot).',

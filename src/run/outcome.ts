@@ -73,6 +73,6 @@ function reRun({ results }: Pick<Report, 'results'>, totals: Totals, { keepsStat
   const missing = totalsOf(results.filter(({ status }) => status === 'failed'))
   const skips = totals.failed < results.length ? 'skips what is in place and ' : ''
   return totals.continuesWith > 0
-    ? `A re-run ${skips}continues with ${formatBytes(totals.continuesWith)} of ${formatBytes(missing.bytes)} already on the server.`
+    ? `A re-run ${skips}continues with up to ${formatBytes(totals.continuesWith)} of ${formatBytes(missing.bytes)} already on the server.`
     : `A re-run ${skips}sends at most ${formatBytes(missing.bytes)}.`
 }

@@ -20,10 +20,17 @@ export function stopSignal(exitCodeOf: (signal: StopSignal) => number = () => 1)
   for (const signal of SIGNALS) {
     process.on(signal, () => {
       if (controller.signal.aborted) return
-      controller.abort(new UploadError('cancelled', `the run was told to stop (${signal})`))
+      controller.abort(toldToStop(signal))
       const exitCode = exitCodeOf(signal)
       setTimeout(() => process.exit(exitCode), LATEST_END_MS).unref()
     })
   }
   return controller.signal
+}
+
+function toldToStop(signal: StopSignal): UploadError {
+  const why =
+    'Somebody or another run cancelled it, its time was over (timeout-minutes), or the machine was shut down.'
+  const next = 'Run it again: it goes on from what was saved.'
+  return new UploadError('cancelled', `the run was told to stop (${signal})\n${why}\n${next}`)
 }

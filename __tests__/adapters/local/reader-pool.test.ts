@@ -63,10 +63,12 @@ describe('a reader that ends', () => {
         for await (const slice of source.stream({ offset: 0, length: MIB }).slices)
           expect(slice).toBeDefined()
       }
-      await expect(reading()).rejects.toMatchObject({
+      const failure = {
         code: 'source-unreadable',
         message: expect.stringMatching(/^read .*app\.bin: .*no memory$/)
-      })
+      }
+      await expect(reading()).rejects.toMatchObject(failure)
+      await expect(source.digest({ offset: 0, length: MIB })).rejects.toMatchObject(failure)
     }
     await source.close()
     await rm(directory, { recursive: true })

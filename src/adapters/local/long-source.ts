@@ -117,7 +117,17 @@ class LongSource extends OpenedFile implements Source {
     const load = async (piece: ByteRange | undefined) => {
       if (piece === undefined || this.closed) return undefined
       const { offset: position, length } = piece
-      return read({ fd: this.handle.fd, position, length, at: undefined, hashed: true, last: piece === last })
+      const asked = {
+        fd: this.handle.fd,
+        position,
+        length,
+        at: undefined,
+        hashed: true,
+        last: piece === last
+      }
+      return read(asked).catch((error: unknown) => {
+        throw this.unreadable(error)
+      })
     }
     let total = 0
     let digest: Digest | undefined

@@ -9,7 +9,8 @@ import { addressOf, FIREWALL, unansweredHelp, whyUnreached } from './why-unreach
 
 const LIMITS =
   'Servers do that at their limit of logins at once (MaxStartups), or to an address that they banned (fail2ban).'
-const CHECK_PORT = 'Check that an SSH server is at this host and port; RUNNER_DEBUG=1 shows the dialogue.'
+const CHECK_PORT =
+  'Check that an SSH server is at this host and port; a re-run with debug logging (elsewhere RUNNER_DEBUG=1) shows the dialogue.'
 const NOT_UNDERSTOOD = ['Server and client do not understand each other.', CHECK_PORT]
 
 /** What OpenSSH says in the place of its name at a limit (sshd.c), since 9.2 and 9.8. */
@@ -116,9 +117,9 @@ function whyNoAlgorithm({ message }: Error, place: Place): Reason {
   if (message.includes('host key format')) {
     return [
       'host-key',
-      `${missing}: the server has no host key of the types that are pinned`,
+      `${missing}: the server has no host key of the types that are pinned, or that are still safe`,
       'Either it lost or replaced that key, or its only one is RSA with SHA-1, as old servers have.',
-      `ssh-keyscan ${place.host} lists its keys: compare them with the server's own, then put their lines into ${place.prefix}known-hosts.`,
+      `ssh-keyscan ${place.host} lists its keys (with -p for another port than 22; behind a jump host, run it there): compare them with the server's own, then put their lines into ${place.prefix}known-hosts.`,
       'For an old server set legacy-algorithms: true.'
     ]
   }
@@ -127,7 +128,7 @@ function whyNoAlgorithm({ message }: Error, place: Place): Reason {
       'protocol',
       `${missing}: server and client have none in common`,
       'Old servers offer only what is no longer safe.',
-      'Update the server; until then set legacy-algorithms: true. RUNNER_DEBUG=1 shows what it offers.'
+      'Update the server; until then set legacy-algorithms: true. A re-run with debug logging (elsewhere RUNNER_DEBUG=1) shows what it offers.'
     ]
   }
   return ['protocol', serverText(message), 'The connection could not be made safe.', CHECK_PORT]

@@ -10,7 +10,7 @@ export function whyEnded(error: SshError | undefined): Reason {
       'protocol',
       `logged in, then ${brokenBy(error)}`,
       'Server and client do not understand each other.',
-      'RUNNER_DEBUG=1 shows the dialogue; the log of the server may say more.'
+      'A re-run with debug logging (elsewhere RUNNER_DEBUG=1) shows the dialogue; the log of the server may say more.'
     ]
   }
   return [
