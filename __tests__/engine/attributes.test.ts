@@ -59,13 +59,39 @@ describe('the mode of a file that is in place and unchanged', () => {
     expect(asked(world)).toBe(0)
   })
 
-  test('is one warning where the server refuses it', async () => {
+  test('is one warning where the server refuses it, and new files get theirs', async () => {
     const world = worldWith()
     await world.run()
-    world.server.faults.push({ on: 'setAttributes', times: Infinity, then: 'permission' })
-    const outcome = await world.run({ fileMode: 0o600, writer: { attempt: 2 } })
+    world.server.umask = 0o022
+    world.put('new', bytesOf(2, 10), MODIFIED)
+    world.server.faults.push({ on: 'setAttributes', path: /app$/, times: Infinity, then: 'permission' })
+    const outcome = await world.run({ fileMode: 0o664, preserveMtime: true, writer: { attempt: 2 } })
     expect(resultOf(outcome, 'app').status).toBe('skipped')
-    expect(warnings(outcome)).toHaveLength(1)
+    expect(warnings(outcome)).toEqual([
+      expect.stringMatching(
+        /permissions or times of files that are in place \(.+\); they stay as they are\.$/
+      )
+    ])
+    expect(world.server.files.get('site/new')).toMatchObject({ mode: 0o664, mtime: MODIFIED_SECONDS })
+  })
+
+  test('is asked for once where the server says yes and keeps its own, and not where it tells none', async () => {
+    const world = worldWith()
+    // Three large ones are looked at together.
+    for (let index = 0; index < 9; index++) world.put(`file-${index}`, bytesOf(index, MIB + 1), MODIFIED)
+    await world.run()
+    world.server.traits.ignoresAttributes = true
+    const outcome = await world.run({ fileMode: 0o600, writer: { attempt: 2 } })
+    expect(asked(world)).toBeLessThanOrEqual(4)
+    expect(warnings(outcome)).toEqual([])
+    const stat = world.server.stat.bind(world.server)
+    world.server.stat = path => {
+      const found = stat(path)
+      return found === undefined ? undefined : { ...found, mode: 0 }
+    }
+    world.server.log.length = 0
+    await world.run({ fileMode: 0o600, writer: { attempt: 3 } })
+    expect(asked(world)).toBe(0)
   })
 })
 
@@ -79,6 +105,20 @@ describe('the mode of a directory that is made', () => {
     expect(modes(world)).toEqual({ site: 0o2775, 'site/a': 0o2775 })
   })
 
+  test('keeps the setgid bit of the one above, and is not set where the server made it so', async () => {
+    const world = worldWith()
+    world.server.makeDirectory('site', 0o2775)
+    world.put('a/b', bytesOf(1, 10))
+    await world.run({ dirMode: 0o755 })
+    expect(modes(world)).toEqual({ site: 0o2775, 'site/a': 0o2755 })
+    world.server.umask = 0o077
+    world.put('c/d', bytesOf(1, 10))
+    await world.run({ dirMode: 0o755, writer: { attempt: 2 } })
+    expect(modes(world)).toMatchObject({ 'site/c': 0o2755 })
+    const set = world.server.requests('setAttributes').map(({ path }) => path)
+    expect(set.filter(path => !path.includes('.part'))).toEqual(['site/c'])
+  })
+
   test('is the default of the server where none was asked for', async () => {
     const world = worldWith(0o027)
     await world.run()
@@ -90,7 +130,8 @@ describe('the mode of a directory that is made', () => {
     const world = worldWith()
     for (const name of ['a/b', 'c/d']) world.put(name, bytesOf(1, 10))
     world.server.faults.push({ on: 'setAttributes', times: Infinity, then: 'permission' })
-    const outcome = await world.run({ dirMode: 0o755 })
+    world.server.umask = 0o077
+    const outcome = await world.run({ dirMode: 0o755, fileMode: 0o600 })
     expect(outcome.report.results.map(({ status }) => status)).toEqual(['uploaded', 'uploaded', 'uploaded'])
     expect(warnings(outcome)).toHaveLength(1)
   })
@@ -169,7 +210,7 @@ describe('a refusal', () => {
     expect(outcome.report.results.map(({ status }) => status)).toEqual(['uploaded', 'uploaded', 'uploaded'])
     expect(warnings(outcome)).toEqual([
       expect.stringMatching(
-        /^The server does not set permissions or times \(.*setAttributes.*\); they stay as it makes them\.$/
+        /^The server does not set permissions or times of files \(.*setAttributes.*\); they stay as they are\.$/
       )
     ])
     expect(asked(world)).toBeLessThan(3)

@@ -239,6 +239,21 @@ describe('the question', () => {
     expect(failure !== undefined).toBe(fails)
   })
 
+  test('counts on what goes when a file has another size than before', async () => {
+    const sent = new Ledger(90 * MIB)
+    for (let index = 0; index < 90; index++) sent.acknowledge(index, 'digest')
+    const was = (size: number) => ({ size, mtimeMs: 1, tail: undefined })
+    const published = { size: 90 * MIB, mtime: 1 }
+    const begun = progressOf('site/a', 200 * MIB, { identity: was(90 * MIB), ledger: sent, rebuilt: true })
+    const replaced = progressOf('site/b', 200 * MIB, { identity: was(90 * MIB), published })
+    const older = { 'site/a.0123abcd.part': 90 * MIB, 'site/b': 90 * MIB }
+    const free = (200 - 64 - 90) * MIB
+    for (const each of [begun, replaced]) {
+      expect((await ask([each], { freeBytes: free, older, canCopy: true })).failure).toBeUndefined()
+      expect((await ask([each], { freeBytes: free - 1, older, canCopy: true })).failure).toBeDefined()
+    }
+  })
+
   test.each([
     ['each', 35, undefined],
     [

@@ -10,7 +10,7 @@ async function open(mode?: number) {
   const remote = await clock.until(server.connect(new AbortController().signal))
   const made = () => [...server.directories].filter(path => !before.has(path))
   const before = new Set(server.directories)
-  const run = { traits: { refusesAttributes: false }, world: { emit: () => undefined } }
+  const run = { traits: { refusedAttributes: new Set<never>() }, world: { emit: () => undefined } }
   return { clock, server, remote, made, directories: new Directories(mode, run) }
 }
 

@@ -303,7 +303,8 @@ export class MemoryServer {
     const inode = this.files.get(this.real(path))
     if (inode !== undefined) return statOf(inode)
     if (!this.directories.has(this.real(path))) return undefined
-    return { size: 4096, mtime: 0, mode: 0o40755, isDirectory: true }
+    const mode = 0o40000 | (this.directoryModes.get(this.real(path)) ?? 0o755)
+    return { size: 4096, mtime: 0, mode, isDirectory: true }
   }
 
   kindOf(path: string): RemoteKind | undefined {
@@ -325,7 +326,8 @@ export class MemoryServer {
     if (this.stat(path) !== undefined) throw refusal('server-failure', `make the directory ${path}`)
     this.checkParent(path)
     this.directories.add(path)
-    this.directoryModes.set(path, mode & ~this.umask)
+    const setgid = (this.directoryModes.get(path.slice(0, Math.max(0, path.lastIndexOf('/')))) ?? 0) & 0o2000
+    this.directoryModes.set(path, (mode & ~this.umask) | setgid)
   }
 
   create(path: string, mode: number | undefined): Inode {

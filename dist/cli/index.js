@@ -59667,7 +59667,7 @@ exports.suggestSimilar = suggestSimilar;
 __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
 /* harmony import */ var _small_heap_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(139);
 /* harmony import */ var _esm_dirname_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9853);
-/* harmony import */ var _cli_main_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8224);
+/* harmony import */ var _cli_main_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(249);
 
 
 
@@ -59678,7 +59678,7 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 8224:
+/***/ 249:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -59753,7 +59753,7 @@ const HELP = {
     unreachable: [],
     cancelled: [],
     'no-files': [
-        'Nothing that these lines name is there now. They begin in the workspace of the job.',
+        'Nothing that these lines name is there, or all of it is left out: the log says by what. They begin in the workspace of the job.',
         'Check that an earlier step of this job makes the files; names with a leading dot need include-hidden-files: true.'
     ],
     'connection-lost': [
@@ -59766,7 +59766,7 @@ const HELP = {
     ],
     protocol: [
         'The server does not follow the SFTP protocol here, or something on the way changes what is sent.',
-        'RUNNER_DEBUG=1 shows the dialogue; connections: 1 asks less of a server.'
+        'A re-run with debug logging (elsewhere RUNNER_DEBUG=1) shows the dialogue; connections: 1 asks less of a server.'
     ],
     'not-found': [
         'A directory of this path is not there, or the account sees other paths than a shell does (chroot).',
@@ -60035,7 +60035,7 @@ function whyEnded(error) {
             'protocol',
             `logged in, then ${brokenBy(error)}`,
             'Server and client do not understand each other.',
-            'RUNNER_DEBUG=1 shows the dialogue; the log of the server may say more.'
+            'A re-run with debug logging (elsewhere RUNNER_DEBUG=1) shows the dialogue; the log of the server may say more.'
         ];
     }
     return [
@@ -60247,7 +60247,7 @@ function readable(error) {
 
 
 const LIMITS = 'Servers do that at their limit of logins at once (MaxStartups), or to an address that they banned (fail2ban).';
-const CHECK_PORT = 'Check that an SSH server is at this host and port; RUNNER_DEBUG=1 shows the dialogue.';
+const CHECK_PORT = 'Check that an SSH server is at this host and port; a re-run with debug logging (elsewhere RUNNER_DEBUG=1) shows the dialogue.';
 const NOT_UNDERSTOOD = ['Server and client do not understand each other.', CHECK_PORT];
 /** What OpenSSH says in the place of its name at a limit (sshd.c), since 9.2 and 9.8. */
 const AT_LIMIT = /^(?:Exceeded MaxStartups|Not allowed at this time)/;
@@ -60343,9 +60343,9 @@ function whyNoAlgorithm({ message }, place) {
     if (message.includes('host key format')) {
         return [
             'host-key',
-            `${missing}: the server has no host key of the types that are pinned`,
+            `${missing}: the server has no host key of the types that are pinned, or that are still safe`,
             'Either it lost or replaced that key, or its only one is RSA with SHA-1, as old servers have.',
-            `ssh-keyscan ${place.host} lists its keys: compare them with the server's own, then put their lines into ${place.prefix}known-hosts.`,
+            `ssh-keyscan ${place.host} lists its keys (with -p for another port than 22; behind a jump host, run it there): compare them with the server's own, then put their lines into ${place.prefix}known-hosts.`,
             'For an old server set legacy-algorithms: true.'
         ];
     }
@@ -60354,7 +60354,7 @@ function whyNoAlgorithm({ message }, place) {
             'protocol',
             `${missing}: server and client have none in common`,
             'Old servers offer only what is no longer safe.',
-            'Update the server; until then set legacy-algorithms: true. RUNNER_DEBUG=1 shows what it offers.'
+            'Update the server; until then set legacy-algorithms: true. A re-run with debug logging (elsewhere RUNNER_DEBUG=1) shows what it offers.'
         ];
     }
     return ['protocol', serverText(message), 'The connection could not be made safe.', CHECK_PORT];
@@ -62000,6 +62000,32 @@ async function within(opening, signal, work) {
     }
 }
 
+;// CONCATENATED MODULE: ./lib/adapters/sftp/dialogue.js
+/** What comes with every packet or request: it tells little, and without end. */
+const TRAFFIC = /CHANNEL_(?:DATA|EXTENDED_DATA|WINDOW_ADJUST)|^SFTP: (?!.*(?:INIT|VERSION))|outbound queue|packet queued/;
+/** Lines of one connection that are told. */
+const MOST_LINES = 120;
+/** Lines of all connections. */
+const MOST_IN_ALL = 1_500;
+/**
+ * Hands the lines of SSH dialogues on, of each connection the first ones and of all a bounded number. ssh2 names
+ * messages, algorithms and answers in them, and neither keys nor passwords (lib/protocol/Protocol.js).
+ */
+function dialogues(tell) {
+    let inAll = 0;
+    return connection => {
+        let lines = 0;
+        return line => {
+            if (TRAFFIC.test(line) || lines > MOST_LINES || inAll > MOST_IN_ALL)
+                return;
+            lines++;
+            inAll++;
+            const isLast = lines > MOST_LINES || inAll > MOST_IN_ALL;
+            tell(`${connection}: ${isLast ? 'further lines are not shown' : line}`);
+        };
+    };
+}
+
 ;// CONCATENATED MODULE: external "node:timers/promises"
 const promises_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:timers/promises");
 ;// CONCATENATED MODULE: ./lib/run/clock.js
@@ -62130,7 +62156,7 @@ function reRun({ results }, totals, { keepsState }) {
     const missing = totalsOf(results.filter(({ status }) => status === 'failed'));
     const skips = totals.failed < results.length ? 'skips what is in place and ' : '';
     return totals.continuesWith > 0
-        ? `A re-run ${skips}continues with ${formatBytes(totals.continuesWith)} of ${formatBytes(missing.bytes)} already on the server.`
+        ? `A re-run ${skips}continues with up to ${formatBytes(totals.continuesWith)} of ${formatBytes(missing.bytes)} already on the server.`
         : `A re-run ${skips}sends at most ${formatBytes(missing.bytes)}.`;
 }
 
@@ -70684,12 +70710,17 @@ function stopSignal(exitCodeOf = () => 1) {
         process.on(signal, () => {
             if (controller.signal.aborted)
                 return;
-            controller.abort(new UploadError('cancelled', `the run was told to stop (${signal})`));
+            controller.abort(toldToStop(signal));
             const exitCode = exitCodeOf(signal);
             setTimeout(() => process.exit(exitCode), LATEST_END_MS).unref();
         });
     }
     return controller.signal;
+}
+function toldToStop(signal) {
+    const why = 'Somebody or another run cancelled it, its time was over (timeout-minutes), or the machine was shut down.';
+    const next = 'Run it again: it goes on from what was saved.';
+    return new UploadError('cancelled', `the run was told to stop (${signal})\n${why}\n${next}`);
 }
 
 ;// CONCATENATED MODULE: ./lib/core/identity.js
@@ -71342,11 +71373,12 @@ async function checkSpace(pending, remote, publish) {
     throw new UploadError('no-space', `upload to ${directory}: ${formatBytes(remaining)} remain to be sent${instead}; the server has ${formatBytes(free)} free`);
 }
 function remainingBytes(pending) {
-    return pending.reduce((sum, { file, record }) => {
-        if (record?.identity.size !== file.size)
-            return sum + file.size;
-        return record.published === undefined ? sum + file.size - record.ledger.acknowledgedBytes() : sum;
-    }, 0);
+    return pending.reduce((sum, progress) => sum + remainingOf(progress), 0);
+}
+function remainingOf({ file, record }) {
+    if (record?.identity.size !== file.size)
+        return file.size;
+    return record.published === undefined ? file.size - record.ledger.acknowledgedBytes() : 0;
 }
 /** Whether the files go to one file system, as far as their directories' free space tells: then one number counts for all. */
 async function areOneFileSystem(pending, remote, directory) {
@@ -71367,7 +71399,7 @@ async function areOneFileSystem(pending, remote, directory) {
 async function replacedBytes(pending, remote, publish) {
     let bytes = 0;
     await forEach(pending, ASKED_AT_ONCE, async ({ file, record }) => {
-        if (record?.published !== undefined)
+        if (remainingOf({ file, record }) === 0)
             return;
         // An old file makes room when the new one has its name: too late if they are all to get it together.
         const target = publish === 'together' ? undefined : await remote.stat(file.remote);
@@ -71376,12 +71408,16 @@ async function replacedBytes(pending, remote, publish) {
     });
     return bytes;
 }
-/** Bytes of the file's part file that are not kept, unless it is copied before it is written over. */
-async function writtenOverBytes({ remote: target }, record, remote) {
-    if (record === undefined || (record.rebuilt === true && remote.canCopy))
+/** Bytes of the file's part file that go, or are written over, unless it is copied before. */
+async function writtenOverBytes({ remote: target, size }, record, remote) {
+    if (record === undefined || record.published !== undefined)
+        return 0;
+    const isOfThisSize = record.identity.size === size;
+    if (isOfThisSize && record.rebuilt === true && remote.canCopy)
         return 0;
     const part = await remote.stat(partPath(target, record.partId));
-    return Math.max(0, (part?.size ?? 0) - record.ledger.acknowledgedBytes());
+    const kept = isOfThisSize ? record.ledger.acknowledgedBytes() : 0;
+    return Math.max(0, (part?.size ?? 0) - kept);
 }
 /** Of the directory, or of the nearest one above it that is there. */
 async function freeBytes(remote, directory) {
@@ -71405,41 +71441,14 @@ function isTop(directory) {
     return directory === '.' || directory === '/';
 }
 
-;// CONCATENATED MODULE: ./lib/engine/attributes.js
+;// CONCATENATED MODULE: ./lib/engine/try-setting.js
 
+/** Bits of a mode that can be set. */
 const PERMISSIONS = 0o7777;
-const OWNER_READS_AND_WRITES = 0o600;
-/**
- * Permission bits that a part file is made with: its owner has to open it again, for another lane, or to go on with it.
- * What a target is not to have is taken away by `setAttributes`.
- */
-function partMode(task) {
-    const mode = modeOf(task);
-    return mode === undefined ? undefined : mode | OWNER_READS_AND_WRITES;
-}
-/**
- * Gives the part file the mode and the mtime that its target is to have, where they differ. Best effort: a refusal is
- * one warning a run. Returns what the server then says of the part file.
- */
-async function setAttributes(task, remote, path, part) {
-    const { source, attempt } = task;
-    const mtime = attempt.settings.preserveMtime ? Math.floor(source.mtimeMs / 1000) : undefined;
-    const wanted = {
-        ...differentMode(task, part),
-        ...(mtime !== undefined && mtime !== part.mtime ? { mtime } : {})
-    };
-    return (await trySetting(remote, path, wanted, attempt)) ? { ...part, ...wanted } : part;
-}
-/** Gives a target that is in place and unchanged the mode that it is to have today. Best effort, as `setAttributes`. */
-async function updateMode(task, target) {
-    const { lane, progress, attempt } = task;
-    if (target === undefined)
-        return;
-    await trySetting(lane.remote, progress.file.remote, differentMode(task, target), attempt);
-}
+const SETGID = 0o2000;
 /** Best effort: a refusal is one warning a run. Returns whether it was done. @throws UploadError when the line is lost. */
-async function trySetting(remote, path, wanted, run) {
-    if (Object.keys(wanted).length === 0 || run.traits.refusesAttributes)
+async function trySetting({ remote, path, of }, wanted, run) {
+    if (Object.keys(wanted).length === 0 || run.traits.refusedAttributes.has(of))
         return false;
     try {
         await remote.setAttributes(path, wanted);
@@ -71448,23 +71457,28 @@ async function trySetting(remote, path, wanted, run) {
     catch (error) {
         if (isTransient(error))
             throw error;
-        warnOnce(run, toUploadError(error, 'server-failure', `set attributes of ${path}`));
+        warnOnce(run, of, toUploadError(error, 'server-failure', `set attributes of ${path}`));
         return false;
     }
 }
-function differentMode(task, { mode: found }) {
-    const mode = modeOf(task);
-    return mode === undefined || mode === (found & PERMISSIONS) ? {} : { mode };
-}
-/** Permission bits that the target is to have; `undefined`: whatever the server makes. */
-function modeOf({ source, attempt }) {
-    return attempt.settings.fileMode ?? source.mode;
-}
-function warnOnce({ traits, world }, { message }) {
-    if (traits.refusesAttributes)
+/**
+ * Gives a directory that was just made the mode that was asked for: the server's umask can have taken bits away. A
+ * setgid bit that it has from the one above stays.
+ */
+async function completeMode(remote, directory, mode, run) {
+    const found = await remote.stat(directory);
+    if (found === undefined)
         return;
-    traits.refusesAttributes = true;
-    const text = `The server does not set permissions or times (${message}); they stay as it makes them.`;
+    const wanted = mode | (found.mode & SETGID);
+    if (wanted === (found.mode & PERMISSIONS))
+        return;
+    await trySetting({ remote, path: directory, of: 'directories' }, { mode: wanted }, run);
+}
+function warnOnce({ traits, world }, of, { message }) {
+    if (traits.refusedAttributes.has(of))
+        return;
+    traits.refusedAttributes.add(of);
+    const text = `The server does not set permissions or times of ${of} (${message}); they stay as they are.`;
     world.emit({ type: 'warning', text });
 }
 
@@ -71560,11 +71574,10 @@ class Directories {
         }
     }
     async make(remote, directory) {
-        const { mode } = this;
+        const { mode, run } = this;
         await remote.makeDirectory(directory, mode);
-        // The server's umask took bits away from it.
         if (mode !== undefined)
-            await trySetting(remote, directory, { mode }, this.run);
+            await completeMode(remote, directory, mode, run);
     }
 }
 async function directories_isDirectory(remote, path) {
@@ -72291,6 +72304,59 @@ function rememberPublished(task, record, { size, mtime }) {
         abandoned: undefined,
         published: { size, mtime }
     });
+}
+
+;// CONCATENATED MODULE: ./lib/engine/attributes.js
+
+const OWNER_READS_AND_WRITES = 0o600;
+/** Of a server that does not tell modes. */
+const UNKNOWN = 0;
+/**
+ * Permission bits that a part file is made with: its owner has to open it again, for another lane, or to go on with it.
+ * What a target is not to have is taken away by `setAttributes`.
+ */
+function partMode(task) {
+    const mode = modeOf(task);
+    return mode === undefined ? undefined : mode | OWNER_READS_AND_WRITES;
+}
+/**
+ * Gives the part file the mode and the mtime that its target is to have, where they differ. Best effort: a refusal is
+ * one warning a run. Returns what the server then says of the part file.
+ */
+async function setAttributes(task, remote, path, part) {
+    const { source, attempt } = task;
+    const mtime = attempt.settings.preserveMtime ? Math.floor(source.mtimeMs / 1000) : undefined;
+    const wanted = {
+        ...differentMode(task, part),
+        ...(mtime !== undefined && mtime !== part.mtime ? { mtime } : {})
+    };
+    const isSet = await trySetting({ remote, path, of: 'files' }, wanted, attempt);
+    return isSet ? { ...part, ...wanted } : part;
+}
+/**
+ * Gives a target that is in place and unchanged the mode that it is to have today. Best effort, as `setAttributes`; a
+ * server that says yes and keeps a mode of its own is not asked for the others.
+ */
+async function updateMode(task, target) {
+    const { lane, progress, attempt } = task;
+    if (target === undefined || target.mode === UNKNOWN)
+        return;
+    const { remote } = lane;
+    const path = progress.file.remote;
+    const of = 'files that are in place';
+    if (!(await trySetting({ remote, path, of }, differentMode(task, target), attempt)))
+        return;
+    const now = await remote.stat(path);
+    if (now !== undefined && differentMode(task, now).mode !== undefined)
+        attempt.traits.refusedAttributes.add(of);
+}
+function differentMode(task, { mode: found }) {
+    const mode = modeOf(task);
+    return mode === undefined || mode === (found & PERMISSIONS) ? {} : { mode };
+}
+/** Permission bits that the target is to have; `undefined`: whatever the server makes. */
+function modeOf({ source, attempt }) {
+    return attempt.settings.fileMode ?? source.mode;
 }
 
 ;// CONCATENATED MODULE: ./lib/engine/claim-part.js
@@ -81358,7 +81424,7 @@ class RunLog {
 /** What one run of an upload knows over all its attempts: how far each file is, and the state that is kept of them. */
 class Run {
     settings;
-    traits = { oneLane: false, inOrder: true, refusesAttributes: false };
+    traits = { oneLane: false, inOrder: true, refusedAttributes: new Set() };
     namesakes;
     begun = false;
     all;
@@ -81989,7 +82055,17 @@ class LongSource extends OpenedFile {
             if (piece === undefined || this.closed)
                 return undefined;
             const { offset: position, length } = piece;
-            return read({ fd: this.handle.fd, position, length, at: undefined, hashed: true, last: piece === last });
+            const asked = {
+                fd: this.handle.fd,
+                position,
+                length,
+                at: undefined,
+                hashed: true,
+                last: piece === last
+            };
+            return read(asked).catch((error) => {
+                throw this.unreadable(error);
+            });
         };
         let total = 0;
         let digest;
@@ -83948,6 +84024,7 @@ function keepsNothing() {
 
 
 
+
 const NOTHING = { report: { results: [], elapsedMs: 0 }, error: undefined, keepsState: false };
 /** The command: reads the flags, uploads, reports, and gives the exit code. */
 async function main(argv) {
@@ -84012,7 +84089,8 @@ async function run(asked, log, signal) {
     }
 }
 async function uploadAsAsked(settings, { stateDirectory, paths }, log, signal) {
-    const login = await readLogin(settings);
+    const tell = (text) => log.emit({ type: 'notice', text });
+    const login = await readLogin(settings, process.env.RUNNER_DEBUG === '1' ? dialogues(tell) : undefined);
     const warn = (text) => log.emit({ type: 'warning', text });
     for (const text of risksOf(settings.server))
         warn(text);

@@ -1,19 +1,13 @@
-import { isTransient, toUploadError, type UploadError } from '../core/errors.js'
 import type { RemoteStat } from '../core/resume.js'
-import type { ServerTraits, World } from './context.js'
 import type { FileTask, RecordedTask } from './file-progress.js'
 import type { Remote } from './ports.js'
+import { PERMISSIONS, trySetting } from './try-setting.js'
 
-const PERMISSIONS = 0o7777
 const OWNER_READS_AND_WRITES = 0o600
+/** Of a server that does not tell modes. */
+const UNKNOWN = 0
 
 type Sending = Pick<RecordedTask, 'source' | 'attempt'>
-
-/** What all attributes of a run share: whether the server refused them before, and whom that is told. */
-export interface AttributesRun {
-  readonly traits: Pick<ServerTraits, 'refusesAttributes'>
-  readonly world: Pick<World, 'emit'>
-}
 
 /**
  * Permission bits that a part file is made with: its owner has to open it again, for another lane, or to go on with it.
@@ -40,32 +34,24 @@ export async function setAttributes(
     ...differentMode(task, part),
     ...(mtime !== undefined && mtime !== part.mtime ? { mtime } : {})
   }
-  return (await trySetting(remote, path, wanted, attempt)) ? { ...part, ...wanted } : part
+  const isSet = await trySetting({ remote, path, of: 'files' }, wanted, attempt)
+  return isSet ? { ...part, ...wanted } : part
 }
 
-/** Gives a target that is in place and unchanged the mode that it is to have today. Best effort, as `setAttributes`. */
+/**
+ * Gives a target that is in place and unchanged the mode that it is to have today. Best effort, as `setAttributes`; a
+ * server that says yes and keeps a mode of its own is not asked for the others.
+ */
 export async function updateMode(task: FileTask, target: RemoteStat | undefined): Promise<void> {
   const { lane, progress, attempt } = task
-  if (target === undefined) return
-  await trySetting(lane.remote, progress.file.remote, differentMode(task, target), attempt)
-}
-
-/** Best effort: a refusal is one warning a run. Returns whether it was done. @throws UploadError when the line is lost. */
-export async function trySetting(
-  remote: Remote,
-  path: string,
-  wanted: { readonly mode?: number; readonly mtime?: number },
-  run: AttributesRun
-): Promise<boolean> {
-  if (Object.keys(wanted).length === 0 || run.traits.refusesAttributes) return false
-  try {
-    await remote.setAttributes(path, wanted)
-    return true
-  } catch (error) {
-    if (isTransient(error)) throw error
-    warnOnce(run, toUploadError(error, 'server-failure', `set attributes of ${path}`))
-    return false
-  }
+  if (target === undefined || target.mode === UNKNOWN) return
+  const { remote } = lane
+  const path = progress.file.remote
+  const of = 'files that are in place'
+  if (!(await trySetting({ remote, path, of }, differentMode(task, target), attempt))) return
+  const now = await remote.stat(path)
+  if (now !== undefined && differentMode(task, now).mode !== undefined)
+    attempt.traits.refusedAttributes.add(of)
 }
 
 function differentMode(task: Sending, { mode: found }: RemoteStat): { mode?: number } {
@@ -76,11 +62,4 @@ function differentMode(task: Sending, { mode: found }: RemoteStat): { mode?: num
 /** Permission bits that the target is to have; `undefined`: whatever the server makes. */
 function modeOf({ source, attempt }: Sending): number | undefined {
   return attempt.settings.fileMode ?? source.mode
-}
-
-function warnOnce({ traits, world }: AttributesRun, { message }: UploadError): void {
-  if (traits.refusesAttributes) return
-  traits.refusesAttributes = true
-  const text = `The server does not set permissions or times (${message}); they stay as it makes them.`
-  world.emit({ type: 'warning', text })
 }

@@ -42,10 +42,12 @@ export async function checkSpace(
 }
 
 function remainingBytes(pending: readonly FileProgress[]): number {
-  return pending.reduce((sum, { file, record }) => {
-    if (record?.identity.size !== file.size) return sum + file.size
-    return record.published === undefined ? sum + file.size - record.ledger.acknowledgedBytes() : sum
-  }, 0)
+  return pending.reduce((sum, progress) => sum + remainingOf(progress), 0)
+}
+
+function remainingOf({ file, record }: Pick<FileProgress, 'file' | 'record'>): number {
+  if (record?.identity.size !== file.size) return file.size
+  return record.published === undefined ? file.size - record.ledger.acknowledgedBytes() : 0
 }
 
 /** Whether the files go to one file system, as far as their directories' free space tells: then one number counts for all. */
@@ -75,7 +77,7 @@ async function replacedBytes(
 ): Promise<number> {
   let bytes = 0
   await forEach(pending, ASKED_AT_ONCE, async ({ file, record }) => {
-    if (record?.published !== undefined) return
+    if (remainingOf({ file, record }) === 0) return
     // An old file makes room when the new one has its name: too late if they are all to get it together.
     const target = publish === 'together' ? undefined : await remote.stat(file.remote)
     const writtenOver = await writtenOverBytes(file, record, remote)
@@ -84,15 +86,18 @@ async function replacedBytes(
   return bytes
 }
 
-/** Bytes of the file's part file that are not kept, unless it is copied before it is written over. */
+/** Bytes of the file's part file that go, or are written over, unless it is copied before. */
 async function writtenOverBytes(
-  { remote: target }: PlannedFile,
+  { remote: target, size }: PlannedFile,
   record: UploadRecord | undefined,
   remote: Remote
 ): Promise<number> {
-  if (record === undefined || (record.rebuilt === true && remote.canCopy)) return 0
+  if (record === undefined || record.published !== undefined) return 0
+  const isOfThisSize = record.identity.size === size
+  if (isOfThisSize && record.rebuilt === true && remote.canCopy) return 0
   const part = await remote.stat(partPath(target, record.partId))
-  return Math.max(0, (part?.size ?? 0) - record.ledger.acknowledgedBytes())
+  const kept = isOfThisSize ? record.ledger.acknowledgedBytes() : 0
+  return Math.max(0, (part?.size ?? 0) - kept)
 }
 
 /** Of the directory, or of the nearest one above it that is there. */

@@ -5,6 +5,7 @@ import type { Lanes } from './lanes.js'
 import type { Namesakes } from './namesakes.js'
 import type { Clock, Connect, Emit, OpenSource } from './ports.js'
 import type { StaleParts } from './stale-parts.js'
+import type { AttributesTraits } from './try-setting.js'
 
 /** All that the engine needs of the world. */
 export interface World {
@@ -40,13 +41,11 @@ export interface UploadSettings {
 }
 
 /** What was found out about the server by what it answered; holds for the rest of the run. */
-export interface ServerTraits {
+export interface ServerTraits extends AttributesTraits {
   /** A part file takes only one writer. */
   oneLane: boolean
   /** Requests of one file may be sent without waiting for the answer to the one before. */
   inOrder: boolean
-  /** Attributes were refused once, and that was said. */
-  refusesAttributes: boolean
 }
 
 /** What the upload of each file shares with the others of the attempt. */

@@ -1,7 +1,7 @@
 import { isTransient, UploadError } from '../core/errors.js'
 import { parentOf } from '../core/plan.js'
-import { trySetting, type AttributesRun } from './attributes.js'
 import type { Remote } from './ports.js'
+import { type AttributesRun, completeMode } from './try-setting.js'
 
 /** Makes each directory of the server once, parents first, those that do not depend on each other at the same time. */
 export class Directories {
@@ -80,10 +80,9 @@ export class Directories {
   }
 
   private async make(remote: Remote, directory: string): Promise<void> {
-    const { mode } = this
+    const { mode, run } = this
     await remote.makeDirectory(directory, mode)
-    // The server's umask took bits away from it.
-    if (mode !== undefined) await trySetting(remote, directory, { mode }, this.run)
+    if (mode !== undefined) await completeMode(remote, directory, mode, run)
   }
 }
 

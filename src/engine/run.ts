@@ -21,7 +21,7 @@ export interface RunSettings {
 
 /** What one run of an upload knows over all its attempts: how far each file is, and the state that is kept of them. */
 export class Run implements Publication {
-  readonly traits: ServerTraits = { oneLane: false, inOrder: true, refusesAttributes: false }
+  readonly traits: ServerTraits = { oneLane: false, inOrder: true, refusedAttributes: new Set() }
   readonly namesakes: Namesakes
   begun = false
   private readonly all: readonly FileProgress[]
