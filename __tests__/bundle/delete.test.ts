@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, jest, test } from '@jest/globals'
-import { lstat, mkdir, readFile, symlink, writeFile } from 'node:fs/promises'
+import { lstat, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { writeTree } from '../support/artifact.js'
 import type { Inputs, Runner } from '../support/runner.mjs'
@@ -50,6 +50,29 @@ describeWithSshd('delete', () => {
     expect([main.exitCode, errorsOf(main)]).toEqual([0, []])
     expect(await listFiles(site.target)).toEqual([...UPLOADED, ...STAYING, 'SHA256SUMS'].sort())
     expect(main.outputs).toMatchObject({ 'deleted-count': '9' })
+  })
+
+  test.each(['warn', 'ignore'])(
+    'removes nothing where a line matches nothing (if-no-files-found: %s)',
+    async rule => {
+      const paths = 'build\nout/docs => old'
+      for (const dryRun of ['true', 'false']) {
+        const { main, post } = await run({ paths, 'if-no-files-found': rule, 'dry-run': dryRun })
+        expect([main.exitCode, errorsOf(main), main.outputs['deleted-count']]).toEqual([0, [], '0'])
+        expect(warningsOf(main, post).at(-1)).toMatch(
+          /^Nothing is deleted, because .*: paths line 2 \("out\/docs => old"\) matches nothing\.$/
+        )
+      }
+      expect(await listFiles(site.target)).toEqual([...UPLOADED, ...EXTRANEOUS, ...STAYING].sort())
+    }
+  )
+
+  test('says that there is no ignore file which would keep anything', async () => {
+    const text = 'There is no .sftpignore here'
+    expect((await run({ 'dry-run': 'true' })).main.log).not.toContain(text)
+    await rm(join(machine.workspace, '.sftpignore'))
+    expect((await run({ 'dry-run': 'true' })).main.log).toContain(text)
+    expect((await run({ 'dry-run': 'true', 'ignore-file': '' })).main.log).not.toContain(text)
   })
 
   test('removes what is no part of the upload, and nothing else', async () => {

@@ -1,5 +1,7 @@
 import { expect, test } from '@jest/globals'
+import { deriveStateKeys } from '../../src/core/seal.js'
 import { Namesakes } from '../../src/engine/namesakes.js'
+import { Run } from '../../src/engine/run.js'
 import { MemoryClock } from '../support/memory-clock.js'
 import { MemoryServer } from '../support/memory-server.js'
 
@@ -50,4 +52,27 @@ test('asks for nothing where the file itself is not planned, which no other can 
   const { expectApart, asked } = await open('a')
   await expectApart('b')
   expect(asked()).toEqual([])
+})
+
+test('a run knows the names that other shards upload', async () => {
+  const clock = new MemoryClock()
+  const server = new MemoryServer(clock)
+  const remote = await clock.until(server.connect(new AbortController().signal))
+  const state = {
+    keys: deriveStateKeys('a secret'),
+    writer: { run: '1', attempt: 1, runner: 'a' },
+    isOnlyWriter: true,
+    intervalMs: 0,
+    store: undefined
+  }
+  const run = new Run({
+    files: [fileOf('site/App.js')],
+    elsewhere: [fileOf('site/app.js')],
+    server: 'deploy@example.org:22',
+    state,
+    world: { clock, emit: () => undefined }
+  })
+  server.put(`site/app.js.${ID}.part`, Buffer.from('x'))
+  const looking = run.namesakes.expectApart(remote, fileOf('site/App.js'), ID)
+  await expect(clock.until(looking)).rejects.toMatchObject({ code: 'invalid-input' })
 })

@@ -42,6 +42,19 @@ test('removes part files of the target that are older than 7 days, and nothing e
   expect(server.requests('remove').map(({ path }) => path)).toEqual(['site/app.zip.0123abcd.part'])
 })
 
+test.each(['', 'site/'])(
+  'leaves a planned file alone that only has such a name, in "%s"',
+  async directory => {
+    const { clock, server, remote, put } = await open()
+    const planned = `${directory}dump.sql.20240101.part`
+    const stale = new StaleParts(clock, new Set([planned]))
+    for (const name of ['dump.sql.20240101.part', 'dump.sql.20240102.part']) put(`${directory}${name}`, 30)
+    stale.sweep(remote, `${directory}dump.sql`)
+    await clock.until(stale.done())
+    expect(server.requests('remove').map(({ path }) => path)).toEqual([`${directory}dump.sql.20240102.part`])
+  }
+)
+
 test('lists a directory once for all of its files', async () => {
   const { clock, server, remote, put, stale } = await open()
   for (const name of ['a', 'b', 'c']) put(`site/${name}.0123abcd.part`, 8)

@@ -17,7 +17,7 @@ beforeEach(async () => {
 afterEach(() => rm(workspace, { recursive: true }))
 
 /** What is told, other than warnings, and in warnings. */
-async function plan(paths: string, ifNoFilesFound: string) {
+async function plan(paths: string, ifNoFilesFound: string, shard = '') {
   const told: string[] = []
   const warnings: string[] = []
   const log = new Log({
@@ -31,9 +31,16 @@ async function plan(paths: string, ifNoFilesFound: string) {
     now: () => 0,
     every: () => () => undefined
   })
-  const inputs = { host: 'h', username: 'u', key: 'k', paths, 'if-no-files-found': ifNoFilesFound }
-  const { files } = await planFiles({ settings: readSettings(inputsOf(inputs)), workspace, log })
-  return { count: files.length, told: told.join('\n'), warnings: warnings.join('\n') }
+  const inputs = { host: 'h', username: 'u', key: 'k', paths, 'if-no-files-found': ifNoFilesFound, shard }
+  const { files, elsewhere } = await planFiles({ settings: readSettings(inputsOf(inputs)), workspace, log })
+  const namesOf = (planned: typeof files) => planned.map(({ remote }) => remote)
+  return {
+    files: namesOf(files),
+    elsewhere: namesOf(elsewhere),
+    count: files.length,
+    told: told.join('\n'),
+    warnings: warnings.join('\n')
+  }
 }
 
 test.each(['error', 'warn'])(
@@ -58,4 +65,16 @@ test('where no line matches anything, there is one warning', async () => {
     'paths: must match at least one file; found none for dist/*.sig, other'
   ])
   expect(told).toContain('paths line 2 ("other") matches nothing')
+})
+
+test('what the other shards upload is known, to tell their names from these', async () => {
+  const names = Array.from({ length: 40 }, (_, index) => `file-${index}`)
+  await writeTree(workspace, Object.fromEntries(names.map(name => [`many/${name}`, name])))
+  const shards = await Promise.all(['1/3', '2/3', '3/3'].map(shard => plan('many', 'warn', shard)))
+  expect(shards.flatMap(({ files }) => files).sort()).toEqual([...names].sort())
+  for (const { files, elsewhere } of shards) {
+    expect(files.length).toBeGreaterThan(0)
+    expect([...files, ...elsewhere].sort()).toEqual([...names].sort())
+  }
+  expect((await plan('many', 'warn')).elsewhere).toEqual([])
 })

@@ -70458,7 +70458,7 @@ var ignore = __nccwpck_require__(298);
 
 /** This one need not be there; one that somebody named must. */
 const USUAL_NAME = '.sftpignore';
-const NONE = { ignoresFile: () => false, ignoresAnything: () => false };
+const NONE = { isThere: false, ignoresFile: () => false, ignoresAnything: () => false };
 /**
  * Reads an ignore file in the syntax of gitignore; its patterns are relative to the directory that it is in, and tell
  * upper from lower case on every system. The file itself is left out, too. `name` is relative to the workspace;
@@ -70488,7 +70488,7 @@ async function readIgnoreFile(name, workspace) {
         const below = pathBelow(path);
         return ignoresFile(path) || (below !== undefined && patterns.ignores(`${below}/`));
     };
-    return { ignoresFile, ignoresAnything };
+    return { isThere: true, ignoresFile, ignoresAnything };
 }
 async function readText(file, name) {
     try {
@@ -70626,7 +70626,7 @@ async function matchFiles(selection) {
         const locals = placements.map(placement => localOf(place, placement));
         return locals.some(local => local !== undefined && rules.ignoresAnything(local));
     };
-    return { files, notices: notices.texts(), unmatched, leavesOut };
+    return { files, notices: notices.texts(), unmatched, hasIgnoreFile: rules.isThere, leavesOut };
 }
 function setsOf(paths) {
     const { plain, mapped } = parsePathLines(paths);
@@ -70661,10 +70661,10 @@ async function explainSearch({ includes, excludes }, notUtf8, { options, notices
 async function planFiles({ settings, workspace, log }) {
     const { selection, target } = settings;
     log.planning();
-    const { files, notices, unmatched, leavesOut } = await matchFiles({ ...selection, workspace });
+    const { files, notices, ...match } = await matchFiles({ ...selection, workspace });
     // Where no line matches anything, that is what is told.
     const isMissed = files.length > 0 && selection.ifNoFilesFound !== 'ignore';
-    for (const text of unmatched)
+    for (const text of match.unmatched)
         log.emit({ type: isMissed ? 'warning' : 'notice', text });
     for (const text of notices)
         log.emit({ type: 'notice', text });
@@ -70672,7 +70672,11 @@ async function planFiles({ settings, workspace, log }) {
     if (planned.length === 0)
         reportNoFiles(selection, log);
     const { shard } = selection;
-    return { files: shard === undefined ? planned : takeShare(planned, shard, log), leavesOut };
+    if (shard === undefined)
+        return { ...match, files: planned, elsewhere: [] };
+    const share = takeShare(planned, shard, log);
+    const own = new Set(share);
+    return { ...match, files: share, elsewhere: planned.filter(file => !own.has(file)) };
 }
 function reportNoFiles({ paths, ifNoFilesFound }, log) {
     const text = `paths: must match at least one file; found none for ${paths.join(', ')}`;
@@ -81421,11 +81425,14 @@ class RunLog {
 
 
 
+
 /** What one run of an upload knows over all its attempts: how far each file is, and the state that is kept of them. */
 class Run {
     settings;
     traits = { oneLane: false, inOrder: true, refusedAttributes: new Set() };
     namesakes;
+    /** Planned files that have names as of part files. */
+    partNames;
     begun = false;
     all;
     log;
@@ -81436,9 +81443,11 @@ class Run {
     endedMs;
     constructor(settings) {
         this.settings = settings;
-        const { files, state, world } = settings;
+        const { files, elsewhere = [], state, world } = settings;
         this.all = files.map(newProgress);
-        this.namesakes = new Namesakes(files);
+        this.namesakes = new Namesakes([...files, ...elsewhere]);
+        const remotes = [...files, ...elsewhere].map(({ remote }) => remote);
+        this.partNames = new Set(remotes.filter(remote => targetOfPart(remote) !== undefined));
         this.log = new RunLog(this.all, world.clock);
         this.checkpoints = new Checkpoints(state, () => this.contents(), world.clock);
         this.startedMs = world.clock.now();
@@ -81513,10 +81522,13 @@ const LONGEST_SWEEP_MS = 30_000;
 /** Removes part files that uploads of the same target left behind more than 7 days ago; lists a directory only once. */
 class StaleParts {
     clock;
+    planned;
     listings = new Map();
     sweeps = new Set();
-    constructor(clock) {
+    /** @param planned files of the upload that only have such names. */
+    constructor(clock, planned = new Set()) {
         this.clock = clock;
+        this.planned = planned;
     }
     /** Lists the target's directory in the background, unless that was done. */
     look(remote, target) {
@@ -81530,11 +81542,12 @@ class StaleParts {
     sweep(remote, target, abandoned = []) {
         this.look(remote, target);
         const directory = directoryOf(target);
-        const name = target.slice(target.lastIndexOf('/') + 1);
+        const at = target.lastIndexOf('/') + 1;
         const remove = (path) => remote.remove(path).catch(() => undefined);
         const sweep = async () => {
-            const stale = (await this.listings.get(directory))?.get(name) ?? [];
-            await Promise.all(stale.map(entry => remove(`${directory}/${entry.name}`)));
+            const stale = (await this.listings.get(directory))?.get(target.slice(at)) ?? [];
+            const paths = stale.map(entry => target.slice(0, at) + entry.name);
+            await Promise.all(paths.filter(path => !this.planned.has(path)).map(remove));
         };
         this.begin(sweep());
         for (const id of abandoned) {
@@ -81666,7 +81679,7 @@ function openAttempt({ task, run, directories }, wantedLanes) {
     const { traits, namesakes } = run;
     const queue = new BlockQueue();
     const lanes = Lanes.open({ connect, connections, queue, emit, clock, signal }, wantedLanes);
-    const staleParts = new StaleParts(clock);
+    const staleParts = new StaleParts(clock, run.partNames);
     return { world, settings, traits, lanes, queue, directories, namesakes, staleParts, signal };
 }
 async function uploadAndPublish({ task, bringFile, run }, pending, attempt) {
@@ -82338,10 +82351,11 @@ function namesOf({ files, directories }) {
 
 /**
  * Deletes what is no part of the upload, if the settings say so; in a dry run only lists it. Not before all files are in
- * place: the others may be all that is left of an earlier upload.
+ * place: the others may be all that is left of an earlier upload; and not where a line of `paths` matches nothing: a
+ * build that did not run must not empty its directory.
  */
-async function deleteOthers(results, { settings, files, leavesOut, world, log, signal }) {
-    const { deletion, target, transfer, isDryRun } = settings;
+async function deleteOthers(results, { settings, files, plan, world, log, signal }) {
+    const { deletion, selection, target, transfer, isDryRun } = settings;
     if (deletion === undefined)
         return undefined;
     log.deleting();
@@ -82349,8 +82363,19 @@ async function deleteOthers(results, { settings, files, leavesOut, world, log, s
         log.emit({ type: 'notice', text: 'Nothing is deleted, because not every file is in place.' });
         return undefined;
     }
+    const [unmatched] = plan.unmatched;
+    if (unmatched !== undefined) {
+        const text = `Nothing is deleted, because what a line uploaded before would go: ${unmatched}`;
+        log.emit({ type: 'warning', text });
+        return undefined;
+    }
+    if (selection.ignoreFile !== undefined && !plan.hasIgnoreFile)
+        log.emit({
+            type: 'notice',
+            text: `There is no ${selection.ignoreFile} here, which would keep files on the server.`
+        });
     const root = joinRemote(target.remotePath, []);
-    const standingOf = standingIn(files, root, leavesOut);
+    const standingOf = standingIn(files, root, plan.leavesOut);
     const task = { root, standingOf, limit: deletion.limit, retries: transfer.retries, world, signal };
     return isDryRun ? previewDeletion(task) : deleteExtraneous(task);
 }
@@ -82640,7 +82665,7 @@ function setYoungGrowth(factor) {
 
 /** Uploads over the network what lies on this disk, deletes what is no part of it where that is asked for, and tells of it; a dry run only tells. */
 async function uploadFiles(plan, { settings, connect, state, temp, log, signal }) {
-    const { files } = plan;
+    const { files, elsewhere } = plan;
     const last = planChecksums(files, settings, temp);
     const all = last === undefined ? files : [...files, last.file];
     fitHeap(all);
@@ -82664,13 +82689,13 @@ async function uploadFiles(plan, { settings, connect, state, temp, log, signal }
     try {
         const options = { ...settings.transfer, ...settings.target, wholeDigests: last !== undefined };
         const server = serverName(settings.server);
-        const task = { files, last, server, settings: options, state, world, signal };
+        const task = { files, elsewhere, last, server, settings: options, state, world, signal };
         const report = await (settings.isDryRun ? preview(task) : upload(task));
         const history = historian.tell();
         const deletion = await deleteOthers(report.results, {
             settings,
             files: all,
-            leavesOut: plan.leavesOut,
+            plan,
             world,
             log,
             signal

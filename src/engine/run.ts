@@ -1,4 +1,5 @@
 import type { UploadError } from '../core/errors.js'
+import { targetOfPart } from '../core/identity.js'
 import type { PlannedFile } from '../core/plan.js'
 import type { FileResult, Report } from '../core/report.js'
 import type { UploadRecord } from '../core/resume.js'
@@ -13,6 +14,7 @@ import { RunLog } from './run-log.js'
 
 export interface RunSettings {
   readonly files: readonly PlannedFile[]
+  readonly elsewhere?: readonly PlannedFile[] | undefined
   /** `user@host:port`, which the names of the records are bound to. */
   readonly server: string
   readonly state: State
@@ -23,6 +25,8 @@ export interface RunSettings {
 export class Run implements Publication {
   readonly traits: ServerTraits = { oneLane: false, inOrder: true, refusedAttributes: new Set() }
   readonly namesakes: Namesakes
+  /** Planned files that have names as of part files. */
+  readonly partNames: ReadonlySet<string>
   begun = false
   private readonly all: readonly FileProgress[]
   private readonly log: RunLog
@@ -33,9 +37,11 @@ export class Run implements Publication {
   private endedMs: number
 
   constructor(private readonly settings: RunSettings) {
-    const { files, state, world } = settings
+    const { files, elsewhere = [], state, world } = settings
     this.all = files.map(newProgress)
-    this.namesakes = new Namesakes(files)
+    this.namesakes = new Namesakes([...files, ...elsewhere])
+    const remotes = [...files, ...elsewhere].map(({ remote }) => remote)
+    this.partNames = new Set(remotes.filter(remote => targetOfPart(remote) !== undefined))
     this.log = new RunLog(this.all, world.clock)
     this.checkpoints = new Checkpoints(state, () => this.contents(), world.clock)
     this.startedMs = world.clock.now()

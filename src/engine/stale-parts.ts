@@ -12,7 +12,11 @@ export class StaleParts {
   private readonly listings = new Map<string, Promise<ReadonlyMap<string, RemoteEntry[]>>>()
   private readonly sweeps = new Set<Promise<void>>()
 
-  constructor(private readonly clock: Clock) {}
+  /** @param planned files of the upload that only have such names. */
+  constructor(
+    private readonly clock: Clock,
+    private readonly planned: ReadonlySet<string> = new Set()
+  ) {}
 
   /** Lists the target's directory in the background, unless that was done. */
   look(remote: Remote, target: string): void {
@@ -29,11 +33,12 @@ export class StaleParts {
   sweep(remote: Remote, target: string, abandoned: Iterable<string> = []): void {
     this.look(remote, target)
     const directory = directoryOf(target)
-    const name = target.slice(target.lastIndexOf('/') + 1)
+    const at = target.lastIndexOf('/') + 1
     const remove = (path: string) => remote.remove(path).catch(() => undefined)
     const sweep = async () => {
-      const stale = (await this.listings.get(directory))?.get(name) ?? []
-      await Promise.all(stale.map(entry => remove(`${directory}/${entry.name}`)))
+      const stale = (await this.listings.get(directory))?.get(target.slice(at)) ?? []
+      const paths = stale.map(entry => target.slice(0, at) + entry.name)
+      await Promise.all(paths.filter(path => !this.planned.has(path)).map(remove))
     }
     this.begin(sweep())
     for (const id of abandoned) {

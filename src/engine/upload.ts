@@ -21,6 +21,8 @@ import { uploadFile } from './upload-file.js'
 
 export interface UploadTask {
   readonly files: readonly PlannedFile[]
+  /** What others upload to the same place at the same time. */
+  readonly elsewhere?: readonly PlannedFile[] | undefined
   readonly last?: LastFile | undefined
   /** `user@host:port`, which the names of the records are bound to. */
   readonly server: string
@@ -121,7 +123,7 @@ function openAttempt({ task, run, directories }: Shared, wantedLanes: number): A
   const { traits, namesakes } = run
   const queue = new BlockQueue()
   const lanes = Lanes.open({ connect, connections, queue, emit, clock, signal }, wantedLanes)
-  const staleParts = new StaleParts(clock)
+  const staleParts = new StaleParts(clock, run.partNames)
   return { world, settings, traits, lanes, queue, directories, namesakes, staleParts, signal }
 }
 

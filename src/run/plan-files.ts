@@ -6,9 +6,10 @@ import { matchFiles, type Match } from '../adapters/local/match-files.js'
 import type { Log } from './log.js'
 import type { Settings } from './settings.js'
 
-export interface Plan {
+export interface Plan extends Pick<Match, 'unmatched' | 'hasIgnoreFile' | 'leavesOut'> {
   readonly files: readonly PlannedFile[]
-  readonly leavesOut: Match['leavesOut']
+  /** What the jobs of the other shards upload. */
+  readonly elsewhere: readonly PlannedFile[]
 }
 
 /** Where the files are looked for, and who is told of it. */
@@ -23,15 +24,18 @@ interface Search {
 export async function planFiles({ settings, workspace, log }: Search): Promise<Plan> {
   const { selection, target } = settings
   log.planning()
-  const { files, notices, unmatched, leavesOut } = await matchFiles({ ...selection, workspace })
+  const { files, notices, ...match } = await matchFiles({ ...selection, workspace })
   // Where no line matches anything, that is what is told.
   const isMissed = files.length > 0 && selection.ifNoFilesFound !== 'ignore'
-  for (const text of unmatched) log.emit({ type: isMissed ? 'warning' : 'notice', text })
+  for (const text of match.unmatched) log.emit({ type: isMissed ? 'warning' : 'notice', text })
   for (const text of notices) log.emit({ type: 'notice', text })
   const planned = planUpload(files, target.remotePath)
   if (planned.length === 0) reportNoFiles(selection, log)
   const { shard } = selection
-  return { files: shard === undefined ? planned : takeShare(planned, shard, log), leavesOut }
+  if (shard === undefined) return { ...match, files: planned, elsewhere: [] }
+  const share = takeShare(planned, shard, log)
+  const own = new Set(share)
+  return { ...match, files: share, elsewhere: planned.filter(file => !own.has(file)) }
 }
 
 function reportNoFiles({ paths, ifNoFilesFound }: Settings['selection'], log: Log): void {

@@ -34,7 +34,7 @@ export async function uploadFiles(
   plan: Plan,
   { settings, connect, state, temp, log, signal }: Run
 ): Promise<Report> {
-  const { files } = plan
+  const { files, elsewhere } = plan
   const last = planChecksums(files, settings, temp)
   const all = last === undefined ? files : [...files, last.file]
   fitHeap(all)
@@ -56,13 +56,13 @@ export async function uploadFiles(
   try {
     const options = { ...settings.transfer, ...settings.target, wholeDigests: last !== undefined }
     const server = serverName(settings.server)
-    const task = { files, last, server, settings: options, state, world, signal }
+    const task = { files, elsewhere, last, server, settings: options, state, world, signal }
     const report = await (settings.isDryRun ? preview(task) : upload(task))
     const history = historian.tell()
     const deletion = await deleteOthers(report.results, {
       settings,
       files: all,
-      leavesOut: plan.leavesOut,
+      plan,
       world,
       log,
       signal

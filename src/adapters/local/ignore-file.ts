@@ -5,6 +5,8 @@ import { codeOf, toUploadError, UploadError } from '../../core/errors.js'
 
 /** Whether an absolute local path is left out: one that is there, or one that could be, a file or a directory. */
 export interface IgnoreRules {
+  /** Whether there is a file with rules. */
+  readonly isThere: boolean
   ignoresFile(path: string): boolean
   ignoresAnything(path: string): boolean
 }
@@ -12,7 +14,7 @@ export interface IgnoreRules {
 /** This one need not be there; one that somebody named must. */
 const USUAL_NAME = '.sftpignore'
 
-const NONE: IgnoreRules = { ignoresFile: () => false, ignoresAnything: () => false }
+const NONE: IgnoreRules = { isThere: false, ignoresFile: () => false, ignoresAnything: () => false }
 
 /**
  * Reads an ignore file in the syntax of gitignore; its patterns are relative to the directory that it is in, and tell
@@ -42,7 +44,7 @@ export async function readIgnoreFile(name: string | undefined, workspace: string
     const below = pathBelow(path)
     return ignoresFile(path) || (below !== undefined && patterns.ignores(`${below}/`))
   }
-  return { ignoresFile, ignoresAnything }
+  return { isThere: true, ignoresFile, ignoresAnything }
 }
 
 async function readText(file: string, name: string): Promise<string | undefined> {

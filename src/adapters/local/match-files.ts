@@ -30,6 +30,8 @@ export interface Match {
   readonly notices: string[]
   /** In words, each line that includes and matches nothing. */
   readonly unmatched: string[]
+  /** Whether there is an ignore file. */
+  readonly hasIgnoreFile: boolean
   /** Whether the selection leaves out whatever has this place below `remote-path`: it is ignored, or hidden. */
   readonly leavesOut: (place: readonly string[]) => boolean
 }
@@ -82,7 +84,7 @@ export async function matchFiles(selection: FileSelection): Promise<Match> {
     const locals = placements.map(placement => localOf(place, placement))
     return locals.some(local => local !== undefined && rules.ignoresAnything(local))
   }
-  return { files, notices: notices.texts(), unmatched, leavesOut }
+  return { files, notices: notices.texts(), unmatched, hasIgnoreFile: rules.isThere, leavesOut }
 }
 
 function setsOf(paths: readonly string[]): FileSet[] {
