@@ -113,27 +113,19 @@ export const contract = [
   {
     name: 'a killed runner, whose session the server still has: the next attempt goes on from the last checkpoint, and what was on its way changes nothing',
     async run(site, { expected }) {
-      const first = await site.machine()
-      await writeTree(first.build, LARGE)
-      await killInTheMiddle(site, first)
-      const old = await site.line.renew()
-
-      const second = await site.machine(2)
-      await writeTree(second.build, LARGE)
-      const step = await second.run(site.inputs())
-      expectGreen(step)
-      // Where the part file cannot be continued, the old session may keep it, under whatever name.
-      await expectStored(site, second.build, expected.continues ? undefined : /\.part$/)
-      const killed = expectContinued(step.main, expected, MIB)
-
-      // What was still on its way arrives, and the server learns that nobody is there.
-      old.resume()
-      await sleep(500)
-      old.cut()
-      await sleep(1500)
-      const wrong = await difference(await site.stored(), second.build)
-      if (wrong !== undefined) assert.match(wrong, /\.part is left over$/)
-      return { killed, orphan: wrong !== undefined }
+      const { main, orphan } = await continueAfterKill(site, { expected })
+      return { killed: expectContinued(main, expected, MIB), orphan }
+    }
+  },
+  {
+    name: 'the same with a rebuilt file of the same size: it is the new one, and stays it',
+    async run(site, { expected }) {
+      // Few of the bytes that were on their way are the same, wherever those were.
+      const rebuild = async directory => {
+        for (let at = MIB; at < LARGE['app.bin']; at += 10_000) await change(join(directory, 'app.bin'), at)
+      }
+      const { orphan } = await continueAfterKill(site, { expected, rebuild })
+      return orphan ? { orphan } : {}
     }
   },
   {
@@ -177,6 +169,34 @@ async function cutAndContinue(site, { rebuild = () => undefined, inputs = {} } =
   expectGreen(step)
   await expectStored(site, second.build)
   return step
+}
+
+/**
+ * An attempt that is killed in the dark, one on another machine, and then what was still on its way: the files of the
+ * second build have to be in place and to stay it. `orphan`: a part file is left over.
+ */
+async function continueAfterKill(site, { expected, rebuild = () => undefined }) {
+  const first = await site.machine()
+  await writeTree(first.build, LARGE)
+  await killInTheMiddle(site, first)
+  const old = await site.line.renew()
+
+  const second = await site.machine(2)
+  await writeTree(second.build, LARGE)
+  await rebuild(second.build)
+  const step = await second.run(site.inputs())
+  expectGreen(step)
+  // Where the part file cannot be continued, the old session may keep it, under whatever name.
+  await expectStored(site, second.build, expected.continues ? undefined : /\.part$/)
+
+  // The server gets it, and learns that nobody is there.
+  old.resume()
+  await sleep(500)
+  old.cut()
+  await sleep(1500)
+  const wrong = await difference(await site.stored(), second.build)
+  if (wrong !== undefined) assert.match(wrong, /\.part is left over$/)
+  return { main: step.main, orphan: wrong !== undefined }
 }
 
 /** An attempt whose line is cut for good in the middle; what was in place stays there. */

@@ -34,6 +34,7 @@ interface Row {
   readonly verify?: VerifyMode
   readonly part?: RemoteStat
   readonly target?: RemoteStat
+  readonly isInReach?: boolean
   /** What the log must say. */
   readonly why?: RegExp
 }
@@ -44,7 +45,8 @@ function decide(row: Row) {
     verify: row.verify ?? 'size',
     record: row.record,
     part: row.part,
-    target: row.target
+    target: row.target,
+    isInReach: row.isInReach ?? false
   })
 }
 
@@ -243,6 +245,14 @@ describe('starts from zero', () => {
       target: file(SIZE),
       discard: false,
       why: /modification time/
+    },
+    {
+      state: 'when late writes may reach the part file',
+      record: record([0, 1]),
+      part: file(SIZE),
+      isInReach: true,
+      discard: true,
+      why: /rebuilt.*lost session may still reach/
     }
   ]
 
@@ -287,6 +297,12 @@ describe('reads the target to know whether the rename happened', () => {
 describe('keeps', () => {
   const rows: Row[] = [
     { state: 'a part file that is whole', record: record(ALL, { whole: true }), part: file(SIZE) },
+    {
+      state: 'one that late writes may reach: it has all that they could write',
+      record: record(ALL, { whole: true }),
+      part: file(SIZE),
+      isInReach: true
+    },
     {
       state: 'one whose rename was asked for and did not happen',
       record: record(ALL, { whole: true, publishing: true }),
@@ -467,16 +483,18 @@ describe('for any evidence', () => {
       verify: fc.constantFrom(...VERIFY_MODES),
       record: fc.option(recordAround(size), { nil: undefined }),
       part: fileAround(size),
-      target: fileAround(size)
+      target: fileAround(size),
+      isInReach: fc.boolean()
     })
   )
 
   const runs = { numRuns: 1000 }
 
-  test('a continued upload keeps no block beyond the end of its part file, and at least one', () => {
+  test('a continued upload is out of reach of late writes, and keeps a block, none beyond the end of its part file', () => {
     fc.assert(
       fc.property(evidence, given => {
         if (decideResume(given).action !== 'continue') return
+        expect(given.isInReach).toBe(false)
         expect(given.part?.isDirectory).toBe(false)
         expect(given.record?.ledger.acknowledgedEnd()).toBeLessThanOrEqual(given.part?.size ?? -1)
         expect(given.part?.size).toBeLessThanOrEqual(given.identity.size)

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import { bytesOf, changed } from '../support/memory-bytes.js'
 import { decisionsOf, MemoryWorld, resultOf } from '../support/memory-world.js'
+import { closeState } from '../../src/engine/checkpoint.js'
 import type { ServerTraits } from '../support/memory-server.js'
 
 const MIB = 1024 * 1024
@@ -42,6 +43,102 @@ describe('a rebuilt part file', () => {
     await world.clock.untilQuiet()
     expect(world.isInPlace('app.zip')).toBe(true)
     world.checkPromises()
+  })
+
+  describe('on a server that cannot copy', () => {
+    const cannot = { canCopy: false, lateMs: 60_000 }
+
+    /** The first build got so far, and its runner was killed: its end is in no state. */
+    async function killed(): Promise<MemoryWorld> {
+      const world = new MemoryWorld(cannot)
+      world.put('app.zip', first)
+      await world.interrupt(6.5 * MIB, { intervalMs: 20 })
+      world.store.lose(1)
+      expect(world.store.meta(world.keys).closed).toBe(false)
+      return world
+    }
+
+    async function stalled(): Promise<MemoryWorld> {
+      const world = new MemoryWorld(cannot)
+      world.put('app.zip', first)
+      world.server.faults.push({ on: 'write', afterBytes: 6.5 * MIB, then: 'silence' })
+      await world.run({ retries: 0 })
+      expect(world.store.meta(world.keys).closed).toBe(true)
+      return world
+    }
+
+    async function expectInPlaceForGood(world: MemoryWorld): Promise<void> {
+      await world.clock.untilQuiet()
+      expect(world.isInPlace('app.zip')).toBe(true)
+      expect(world.server.names('site')).toEqual(['app.zip'])
+      world.checkPromises()
+    }
+
+    test.each([
+      ['was killed', killed],
+      ['fell silent', stalled]
+    ])('after a session that %s starts over: what that wrote may come late', async (_how, leave) => {
+      const world = await leave()
+      rebuild(world)
+      expect(decisionsOf(await world.run({ ...next, isDryRun: true }))).toEqual(['start'])
+      const outcome = await world.run(next)
+      expect(decisionsOf(outcome)).toEqual(['start'])
+      expect(resultOf(outcome, 'app.zip')).toMatchObject({
+        status: 'uploaded',
+        reusedBytes: 0,
+        sentBytes: SIZE
+      })
+      await expectInPlaceForGood(world)
+    })
+
+    test('after a killed run whose end was noted by post as well', async () => {
+      const world = await killed()
+      world.store.text = closeState(world.keys, world.store.text ?? '', world.clock.now())
+      rebuild(world)
+      expect(decisionsOf(await world.run({ writer: { run: '200' } }))).toEqual(['start'])
+      await expectInPlaceForGood(world)
+    })
+
+    test('however many runs later', async () => {
+      const world = await killed()
+      expect(decisionsOf(await world.interrupt(2 * MIB, next))).toEqual(['continue'])
+      expect(world.store.meta(world.keys).closed).toBe(true)
+      rebuild(world)
+      expect(decisionsOf(await world.run({ writer: { attempt: 3 } }))).toEqual(['start'])
+      await expectInPlaceForGood(world)
+    })
+
+    test('but is continued once it has started over', async () => {
+      const world = await killed()
+      rebuild(world)
+      world.server.traits.lateMs = undefined
+      await world.interrupt(6.5 * MIB, next)
+      rebuild(world, 5)
+      expect(decisionsOf(await world.run({ writer: { attempt: 3 } }))).toEqual(['continue'])
+      await expectInPlaceForGood(world)
+    })
+
+    test('and one that did not change is continued after all of them', async () => {
+      for (const leave of [killed, stalled]) {
+        const world = await leave()
+        world.put('app.zip', first, world.clock.now() + 1000)
+        expect(decisionsOf(await world.run(next))).toEqual(['continue'])
+        await expectInPlaceForGood(world)
+      }
+    })
+  })
+
+  test('that was copied is out of reach, and continued where the server cannot copy any more', async () => {
+    const world = new MemoryWorld({ canCopy: true })
+    world.put('app.zip', first)
+    await world.interrupt(6.5 * MIB, { intervalMs: 20 })
+    world.store.lose(1)
+    rebuild(world, 5)
+    expect(decisionsOf(await world.interrupt(2 * MIB, next))).toEqual(['continue'])
+    world.server.traits.canCopy = false
+    rebuild(world, 4)
+    expect(decisionsOf(await world.run({ writer: { attempt: 3 } }))).toEqual(['continue'])
+    expect(world.isInPlace('app.zip')).toBe(true)
   })
 
   test('that did not change is not copied', async () => {

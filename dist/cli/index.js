@@ -60002,6 +60002,7 @@ function serverText(text) {
 ;// CONCATENATED MODULE: ./lib/adapters/sftp/broken-by.js
 
 
+
 /** ssh2 names what a packet would be as long as, for lack of a check of what it is (lib/protocol/SFTP.js, push). */
 const PACKET_LENGTH = /^Packet length (\d+) exceeds/;
 /**
@@ -60017,6 +60018,12 @@ function brokenBy(failure) {
     if (isStumble(failure))
         return 'the server sends what is not SFTP';
     return serverText(failure.message);
+}
+/** What this side's system reports when nothing comes back any more. */
+const SILENCE = new Set(['ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH', 'ENETDOWN']);
+/** Whether a connection ended without a word from the other side, which may still have it. */
+function isSilence(failure) {
+    return failure.level === 'client-timeout' || SILENCE.has(codeOf(failure) ?? '');
 }
 function writeLength(length) {
     const bytes = Buffer.alloc(4);
@@ -61593,7 +61600,8 @@ class SftpSession {
         const lost = (failure) => {
             const reason = failure === undefined ? 'the server closed it' : brokenBy(failure);
             const text = `connection to ${host} port ${port}: ${reason}`;
-            this.giveUp(new UploadError('connection-lost', text, { cause: failure }));
+            const code = failure !== undefined && isSilence(failure) ? 'stalled' : 'connection-lost';
+            this.giveUp(new UploadError(code, text, { cause: failure }));
         };
         // A server that breaks the rules need not hang up: the first sign of an end is taken for it. Several errors can
         // follow one failure: somebody has to listen for as long as the client lives.
@@ -70869,7 +70877,8 @@ class Ledger {
  *
  * `discard` tells that the recorded part file is there and of no more use.
  */
-function decideResume({ identity, verify, record, part, target }) {
+function decideResume(evidence) {
+    const { identity, verify, record, part, target, isInReach } = evidence;
     if (record === undefined)
         return { action: 'start', why: 'no earlier upload is known', discard: false };
     const discard = part?.isDirectory === false;
@@ -70902,6 +70911,10 @@ function decideResume({ identity, verify, record, part, target }) {
     forgetBeyond(record.ledger, part.size);
     if (record.whole === true && record.ledger.complete())
         return { action: 'keep', why: 'all of it is on the server' };
+    if (isInReach) {
+        const why = 'it was rebuilt, and writes of a lost session may still reach its part file';
+        return { action: 'start', why, discard };
+    }
     const kept = record.ledger.acknowledgedBytes();
     if (kept === 0 && identity.size > 0)
         return { action: 'start', why: 'nothing that was sent can be kept', discard };
@@ -71210,11 +71223,13 @@ async function decide(task, identity) {
 }
 /** Decides, and changes nothing on the server. @throws UploadError as `decide` does. */
 async function weigh(task, identity) {
-    const { progress, attempt } = task;
+    const { progress, lane, attempt } = task;
     const { file } = progress;
     const { record, part, target } = await lookAtServer(task);
     refuseDirectory(file, target);
-    const decision = decideResume({ identity, verify: attempt.settings.verify, record, part, target });
+    const { verify } = attempt.settings;
+    const isInReach = record?.rebuilt === true && record.lateWrites === true && !lane.remote.canCopy;
+    const decision = decideResume({ identity, verify, record, part, target, isInReach });
     const kept = decision.action === 'start' ? 0 : (record?.ledger.acknowledgedBytes() ?? 0);
     const isFirst = progress.startedMs === undefined;
     progress.startedMs ??= attempt.world.clock.now();
@@ -71944,6 +71959,8 @@ class Lanes {
     lastEnd = new UploadError('connection-lost', 'the connection is closed');
     /** Lanes that ended, which nobody was told of yet. */
     lost = 0;
+    /** A lane ended in silence: the server may carry out late what it was sent. */
+    hasStalled = false;
     waiting = [];
     handles = new OpenHandles();
     pace = new Pace(() => this.wakeAll());
@@ -72087,6 +72104,7 @@ class Lanes {
     leave(lane, error) {
         this.live.delete(lane);
         this.lastEnd = error;
+        this.hasStalled ||= error.code === 'stalled';
         this.wakeAll();
         if (this.lost++ === 0)
             void this.tellLoss();
@@ -72305,6 +72323,7 @@ function rememberPublished(task, record, { size, mtime }) {
         ...record,
         whole: undefined,
         publishing: undefined,
+        lateWrites: undefined,
         abandoned: undefined,
         published: { size, mtime }
     });
@@ -72377,7 +72396,8 @@ const TAKEN_AWAY = 'another job goes on with its part file';
  * target may still be on its way (a server that empties a file when it is opened again would publish it empty).
  *
  * Before it gets other bytes it is copied where the server can do that: a dead session that the server still holds
- * open may have other bytes on their way, and its handle follows the file wherever that is renamed to.
+ * open may have other bytes on their way, and its handle follows the file wherever that is renamed to. (Elsewhere the
+ * decision was not to go on with it where such a session is to be expected.)
  *
  * @throws UploadError when it must not be gone on with.
  */
@@ -72463,7 +72483,7 @@ async function copyPart(task) {
             ? new UploadError('server-failure', error.message, { cause: error })
             : error;
     }
-    const next = goOnWith(task, partId);
+    const next = goOnWith({ ...task, record: { ...record, lateWrites: undefined } }, partId);
     await discard(next, record);
     return next;
 }
@@ -81060,6 +81080,7 @@ const storedRecord = object({
     digests: array(string()),
     recent: array(natural),
     rebuilt: optional(dist_boolean()),
+    lateWrites: optional(dist_boolean()),
     whole: optional(dist_boolean()),
     publishing: optional(dist_boolean()),
     abandoned: optional(array(partId)),
@@ -81097,7 +81118,7 @@ function upload_meta_parseUploadMeta(text) {
     return { writer, closed, savedAtMs, runs, records: new Map(records) };
 }
 function toStored(record) {
-    const { partId, identity, ledger, rebuilt, whole, publishing, abandoned, published } = record;
+    const { partId, identity, ledger, rebuilt, lateWrites, whole, publishing, abandoned, published } = record;
     const blocks = ledger.acknowledged();
     return {
         part: partId,
@@ -81108,6 +81129,7 @@ function toStored(record) {
         digests: blocks.map(index => ledger.digestOf(index) ?? ''),
         recent: [...ledger.recent()],
         rebuilt,
+        lateWrites,
         whole,
         publishing,
         abandoned: abandoned && [...abandoned],
@@ -81120,6 +81142,7 @@ function fromStored(stored) {
         identity: { size: stored.size, mtimeMs: stored.mtimeMs, tail: stored.tail },
         ledger: toLedger(stored),
         rebuilt: stored.rebuilt,
+        lateWrites: stored.lateWrites,
         whole: stored.whole,
         publishing: stored.publishing,
         abandoned: stored.abandoned,
@@ -81181,7 +81204,7 @@ async function loadState(state, emit, signal) {
     if (meta === undefined)
         return { records: new Map() };
     if (writerIsGone(meta, writer))
-        return { ...meta, records: toClaim(meta.records, state) };
+        return { ...meta, records: toClaim(recordsOf(meta), state) };
     emit({
         type: 'notice',
         text: `Run ${meta.writer.run} may still be uploading to this target; its unfinished files are not continued.`
@@ -81191,10 +81214,15 @@ async function loadState(state, emit, signal) {
 /** Others may load the same state at the same time: whoever goes on with a part file has to claim it. */
 function toClaim(records, { writer, isOnlyWriter }) {
     const claimOf = (partId) => ({ ...claimIds(partId, writer), isOwn: isOnlyWriter });
-    return new Map([...records].map(([name, record]) => [
-        name,
-        record.published === undefined ? { ...record, claim: claimOf(record.partId) } : record
-    ]));
+    return changeUnfinished(records, record => ({ ...record, claim: claimOf(record.partId) }));
+}
+/** The records of a state; where its writer was killed, its system may still deliver what it had sent. */
+function recordsOf({ records, closed }) {
+    return closed ? records : changeUnfinished(records, record => ({ ...record, lateWrites: true }));
+}
+function changeUnfinished(records, change) {
+    const changed = (record) => (record.published === undefined ? change(record) : record);
+    return new Map([...records].map(([name, record]) => [name, changed(record)]));
 }
 function openAll(texts, keys, emit) {
     const metas = [];
@@ -81282,7 +81310,8 @@ function closeState(keys, sealed, nowMs) {
         const meta = parseUploadMeta(openSealed(keys, sealed));
         if (meta.closed)
             return undefined;
-        return sealText(keys, formatUploadMeta({ ...meta, closed: true, savedAtMs: nowMs }));
+        const closed = { ...meta, records: recordsOf(meta), closed: true, savedAtMs: nowMs };
+        return sealText(keys, formatUploadMeta(closed));
     }
     catch {
         return undefined;
@@ -81485,6 +81514,14 @@ class Run {
         this.startedMs = world.clock.now();
         this.checkpointing = this.checkpoints.run(this.ended.signal);
     }
+    /** What has no final name yet may get bytes of this run when it is over. */
+    expectLateWrites() {
+        for (const progress of this.all) {
+            const { record } = progress;
+            if (record !== undefined && record.published === undefined)
+                progress.record = { ...record, lateWrites: true };
+        }
+    }
     onPublishing() {
         void this.checkpoints.now(this.ended.signal);
     }
@@ -81670,6 +81707,8 @@ async function attemptUpload(shared) {
         signal.removeEventListener('abort', stop);
         queue.close();
         lanes.close();
+        if (lanes.hasStalled)
+            run.expectLateWrites();
     }
 }
 function openAttempt({ task, run, directories }, wantedLanes) {

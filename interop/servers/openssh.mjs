@@ -45,7 +45,8 @@ export const openssh = [
     title: 'OpenSSH, no extension of use',
     packages,
     expected: { ...expected, posixRename: false, fsync: false, statvfs: false, chunkSize: 31_744 },
-    start: folder => startBehindSshd(folder, { sftp: 'internal-sftp -P limits,posix-rename,fsync,statvfs' })
+    start: folder =>
+      startBehindSshd(folder, { sftp: 'internal-sftp -P limits,posix-rename,fsync,statvfs,copy-data' })
   }
 ]
 

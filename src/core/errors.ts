@@ -11,7 +11,7 @@
  * | `unknown-host` | the host's name is not known |
  * | `unreachable` | nothing answers at the host's address and port |
  * | `connection-lost` | an established connection ended, or one was refused because of load |
- * | `stalled` | the server stayed silent for longer than the stall time-out |
+ * | `stalled` | the server fell silent: for longer than the stall time-out, or until keepalives or the system gave it up |
  * | `protocol` | the server does not speak SFTP as it should |
  * | `not-found` | no such file or directory on the server |
  * | `permission` | the server does not permit the operation |

@@ -21,6 +21,8 @@ export interface UploadRecord {
   readonly claim?: Claim | undefined
   /** Blocks that were sent are to be sent with other bytes, while an older state may still hold their digests. */
   readonly rebuilt?: boolean | undefined
+  /** A session that wrote to the part file ended without a word from the server, which may carry out its writes late. */
+  readonly lateWrites?: boolean | undefined
   /** The part file was closed and verified, and has its attributes: only its rename is missing. */
   readonly whole?: boolean | undefined
   /** Set before the part file is renamed: the answer to a rename can be lost. */
@@ -49,6 +51,8 @@ export interface ResumeEvidence {
   readonly part: RemoteStat | undefined
   /** Of the target, if it is there. */
   readonly target: RemoteStat | undefined
+  /** Late writes may put other bytes in place of those that are sent from now on. */
+  readonly isInReach: boolean
 }
 
 /**
@@ -57,7 +61,8 @@ export interface ResumeEvidence {
  *
  * `discard` tells that the recorded part file is there and of no more use.
  */
-export function decideResume({ identity, verify, record, part, target }: ResumeEvidence): ResumeDecision {
+export function decideResume(evidence: ResumeEvidence): ResumeDecision {
+  const { identity, verify, record, part, target, isInReach } = evidence
   if (record === undefined) return { action: 'start', why: 'no earlier upload is known', discard: false }
   const discard = part?.isDirectory === false
 
@@ -91,6 +96,10 @@ export function decideResume({ identity, verify, record, part, target }: ResumeE
   forgetBeyond(record.ledger, part.size)
   if (record.whole === true && record.ledger.complete())
     return { action: 'keep', why: 'all of it is on the server' }
+  if (isInReach) {
+    const why = 'it was rebuilt, and writes of a lost session may still reach its part file'
+    return { action: 'start', why, discard }
+  }
   const kept = record.ledger.acknowledgedBytes()
   if (kept === 0 && identity.size > 0)
     return { action: 'start', why: 'nothing that was sent can be kept', discard }

@@ -46,6 +46,7 @@ const storedRecord = v.object({
   digests: v.array(v.string()),
   recent: v.array(natural),
   rebuilt: v.optional(v.boolean()),
+  lateWrites: v.optional(v.boolean()),
   whole: v.optional(v.boolean()),
   publishing: v.optional(v.boolean()),
   abandoned: v.optional(v.array(partId)),
@@ -90,7 +91,7 @@ export function parseUploadMeta(text: string): UploadMeta {
 }
 
 function toStored(record: UploadRecord): StoredRecord {
-  const { partId, identity, ledger, rebuilt, whole, publishing, abandoned, published } = record
+  const { partId, identity, ledger, rebuilt, lateWrites, whole, publishing, abandoned, published } = record
   const blocks = ledger.acknowledged()
   return {
     part: partId,
@@ -101,6 +102,7 @@ function toStored(record: UploadRecord): StoredRecord {
     digests: blocks.map(index => ledger.digestOf(index) ?? ''),
     recent: [...ledger.recent()],
     rebuilt,
+    lateWrites,
     whole,
     publishing,
     abandoned: abandoned && [...abandoned],
@@ -114,6 +116,7 @@ function fromStored(stored: StoredRecord): UploadRecord {
     identity: { size: stored.size, mtimeMs: stored.mtimeMs, tail: stored.tail },
     ledger: toLedger(stored),
     rebuilt: stored.rebuilt,
+    lateWrites: stored.lateWrites,
     whole: stored.whole,
     publishing: stored.publishing,
     abandoned: stored.abandoned,

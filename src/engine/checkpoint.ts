@@ -1,5 +1,6 @@
 import { claimIds } from '../core/claim.js'
 import { reasonOf } from '../core/errors.js'
+import type { UploadRecord } from '../core/resume.js'
 import { openSealed, sealText, type StateKeys } from '../core/seal.js'
 import {
   differInTimeAlone,
@@ -40,7 +41,7 @@ export async function loadState(state: State, emit: Emit, signal: AbortSignal): 
   const mine = metas.filter(({ writer: { run } }) => run === writer.run)
   const meta = latestOf(mine) ?? latestOf(metas)
   if (meta === undefined) return { records: new Map() }
-  if (writerIsGone(meta, writer)) return { ...meta, records: toClaim(meta.records, state) }
+  if (writerIsGone(meta, writer)) return { ...meta, records: toClaim(recordsOf(meta), state) }
   emit({
     type: 'notice',
     text: `Run ${meta.writer.run} may still be uploading to this target; its unfinished files are not continued.`
@@ -51,12 +52,20 @@ export async function loadState(state: State, emit: Emit, signal: AbortSignal): 
 /** Others may load the same state at the same time: whoever goes on with a part file has to claim it. */
 function toClaim(records: UploadMeta['records'], { writer, isOnlyWriter }: State): UploadMeta['records'] {
   const claimOf = (partId: string) => ({ ...claimIds(partId, writer), isOwn: isOnlyWriter })
-  return new Map(
-    [...records].map(([name, record]) => [
-      name,
-      record.published === undefined ? { ...record, claim: claimOf(record.partId) } : record
-    ])
-  )
+  return changeUnfinished(records, record => ({ ...record, claim: claimOf(record.partId) }))
+}
+
+/** The records of a state; where its writer was killed, its system may still deliver what it had sent. */
+function recordsOf({ records, closed }: UploadMeta): UploadMeta['records'] {
+  return closed ? records : changeUnfinished(records, record => ({ ...record, lateWrites: true }))
+}
+
+function changeUnfinished(
+  records: UploadMeta['records'],
+  change: (record: UploadRecord) => UploadRecord
+): UploadMeta['records'] {
+  const changed = (record: UploadRecord) => (record.published === undefined ? change(record) : record)
+  return new Map([...records].map(([name, record]) => [name, changed(record)]))
 }
 
 function openAll(texts: readonly string[], keys: StateKeys, emit: Emit): UploadMeta[] {
@@ -140,7 +149,8 @@ export function closeState(keys: StateKeys, sealed: string, nowMs: number): stri
   try {
     const meta = parseUploadMeta(openSealed(keys, sealed))
     if (meta.closed) return undefined
-    return sealText(keys, formatUploadMeta({ ...meta, closed: true, savedAtMs: nowMs }))
+    const closed = { ...meta, records: recordsOf(meta), closed: true, savedAtMs: nowMs }
+    return sealText(keys, formatUploadMeta(closed))
   } catch {
     return undefined
   }

@@ -16,7 +16,8 @@ export const TAKEN_AWAY = 'another job goes on with its part file'
  * target may still be on its way (a server that empties a file when it is opened again would publish it empty).
  *
  * Before it gets other bytes it is copied where the server can do that: a dead session that the server still holds
- * open may have other bytes on their way, and its handle follows the file wherever that is renamed to.
+ * open may have other bytes on their way, and its handle follows the file wherever that is renamed to. (Elsewhere the
+ * decision was not to go on with it where such a session is to be expected.)
  *
  * @throws UploadError when it must not be gone on with.
  */
@@ -101,7 +102,7 @@ async function copyPart(task: RecordedTask): Promise<RecordedTask> {
       ? new UploadError('server-failure', error.message, { cause: error })
       : error
   }
-  const next = goOnWith(task, partId)
+  const next = goOnWith({ ...task, record: { ...record, lateWrites: undefined } }, partId)
   await discard(next, record)
   return next
 }

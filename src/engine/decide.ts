@@ -68,11 +68,13 @@ export async function decide(task: FileTask, identity: Identity): Promise<Decide
 
 /** Decides, and changes nothing on the server. @throws UploadError as `decide` does. */
 export async function weigh(task: FileTask, identity: Identity): Promise<Weighed> {
-  const { progress, attempt } = task
+  const { progress, lane, attempt } = task
   const { file } = progress
   const { record, part, target } = await lookAtServer(task)
   refuseDirectory(file, target)
-  const decision = decideResume({ identity, verify: attempt.settings.verify, record, part, target })
+  const { verify } = attempt.settings
+  const isInReach = record?.rebuilt === true && record.lateWrites === true && !lane.remote.canCopy
+  const decision = decideResume({ identity, verify, record, part, target, isInReach })
   const kept = decision.action === 'start' ? 0 : (record?.ledger.acknowledgedBytes() ?? 0)
   const isFirst = progress.startedMs === undefined
   progress.startedMs ??= attempt.world.clock.now()

@@ -35,6 +35,8 @@ export class Lanes {
   private lastEnd = new UploadError('connection-lost', 'the connection is closed')
   /** Lanes that ended, which nobody was told of yet. */
   private lost = 0
+  /** A lane ended in silence: the server may carry out late what it was sent. */
+  hasStalled = false
   private readonly waiting: (() => void)[] = []
   private readonly handles = new OpenHandles()
   readonly pace = new Pace(() => this.wakeAll())
@@ -175,6 +177,7 @@ export class Lanes {
   private leave(lane: Lane, error: UploadError): void {
     this.live.delete(lane)
     this.lastEnd = error
+    this.hasStalled ||= error.code === 'stalled'
     this.wakeAll()
     if (this.lost++ === 0) void this.tellLoss()
   }

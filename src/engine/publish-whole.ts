@@ -37,6 +37,7 @@ export function rememberPublished(
     ...record,
     whole: undefined,
     publishing: undefined,
+    lateWrites: undefined,
     abandoned: undefined,
     published: { size, mtime }
   })

@@ -84,6 +84,15 @@ export class Run implements Publication {
     this.checkpointing = this.checkpoints.run(this.ended.signal)
   }
 
+  /** What has no final name yet may get bytes of this run when it is over. */
+  expectLateWrites(): void {
+    for (const progress of this.all) {
+      const { record } = progress
+      if (record !== undefined && record.published === undefined)
+        progress.record = { ...record, lateWrites: true }
+    }
+  }
+
   onPublishing(): void {
     void this.checkpoints.now(this.ended.signal)
   }

@@ -113,6 +113,7 @@ async function attemptUpload(shared: Shared): Promise<void> {
     signal.removeEventListener('abort', stop)
     queue.close()
     lanes.close()
+    if (lanes.hasStalled) run.expectLateWrites()
   }
 }
 

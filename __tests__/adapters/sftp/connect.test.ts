@@ -249,7 +249,7 @@ describe('connect', () => {
     link = await startLink({ port: server.port })
     const remote = await connect(settingsThrough(link, { keepaliveIntervalMs: 50 }), never)
     link.pause()
-    expect(await remote.ended).toMatchObject({ code: 'connection-lost' })
+    expect(await remote.ended).toMatchObject({ code: 'stalled' })
   })
 
   test('takes no slow line for a dark one, though its keepalives wait behind writes', async () => {

@@ -1,4 +1,5 @@
-import { isStumble } from './reason.js'
+import { codeOf } from '../../core/errors.js'
+import { isStumble, type SshError } from './reason.js'
 import { serverText } from './server-text.js'
 
 /** ssh2 names what a packet would be as long as, for lack of a check of what it is (lib/protocol/SFTP.js, push). */
@@ -16,6 +17,14 @@ export function brokenBy(failure: Error): string {
   }
   if (isStumble(failure)) return 'the server sends what is not SFTP'
   return serverText(failure.message)
+}
+
+/** What this side's system reports when nothing comes back any more. */
+const SILENCE = new Set(['ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH', 'ENETDOWN'])
+
+/** Whether a connection ended without a word from the other side, which may still have it. */
+export function isSilence(failure: SshError): boolean {
+  return failure.level === 'client-timeout' || SILENCE.has(codeOf(failure) ?? '')
 }
 
 function writeLength(length: number): string {

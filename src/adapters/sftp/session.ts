@@ -5,7 +5,7 @@ import type { RemoteKind } from '../../core/extraneous.js'
 import type { RemoteStat } from '../../core/resume.js'
 import { drain } from '../../engine/drain.js'
 import type { Remote, RemoteEntry } from '../../engine/ports.js'
-import { brokenBy } from './broken-by.js'
+import { brokenBy, isSilence } from './broken-by.js'
 import { Capabilities } from './capabilities.js'
 import { copyRanges } from './copy-ranges.js'
 import { plausibleFreeBytes, type FileSystemSpace } from './free-space.js'
@@ -59,7 +59,8 @@ export class SftpSession implements Remote {
     const lost = (failure?: Error) => {
       const reason = failure === undefined ? 'the server closed it' : brokenBy(failure)
       const text = `connection to ${host} port ${port}: ${reason}`
-      this.giveUp(new UploadError('connection-lost', text, { cause: failure }))
+      const code = failure !== undefined && isSilence(failure) ? 'stalled' : 'connection-lost'
+      this.giveUp(new UploadError(code, text, { cause: failure }))
     }
     // A server that breaks the rules need not hang up: the first sign of an end is taken for it. Several errors can
     // follow one failure: somebody has to listen for as long as the client lives.
