@@ -13,13 +13,11 @@ async function openLane() {
 }
 
 class Blocks implements BlockSupply {
-  readonly sent: string[] = []
-
   constructor(
-    readonly name: string,
+    private readonly name: string,
     readonly blocks: number[],
-    private readonly log: string[] = [],
-    readonly allowed: (lane: Lane) => boolean = () => true
+    private readonly log: string[],
+    private readonly allowed: (lane: Lane) => boolean = () => true
   ) {}
 
   take(lane: Lane): number | undefined {

@@ -1,10 +1,8 @@
 import { describe, expect, test } from '@jest/globals'
-import { blockRange } from '../../src/core/blocks.js'
-import { Ledger } from '../../src/core/ledger.js'
 import { joinPart, JoinSpoiledPart } from '../../src/engine/join-part.js'
 import { Lane } from '../../src/engine/lane.js'
 import { PartFile } from '../../src/engine/part-file.js'
-import { bytesOf, digestOf, sameBytes } from '../support/memory-bytes.js'
+import { bytesOf, sameBytes } from '../support/memory-bytes.js'
 import { MemoryClock } from '../support/memory-clock.js'
 import { MemoryServer, type ServerTraits } from '../support/memory-server.js'
 import { MemoryDisk } from '../support/memory-source.js'
@@ -15,28 +13,17 @@ const bytes = bytesOf(1, 5 * MIB)
 
 const sample = { offset: 2 * MIB, length: 64 * 1024 }
 
-/** The first three of five blocks are acknowledged to the lane that opened the file. */
-async function open(traits: Partial<ServerTraits> = {}) {
+/** The first three of five blocks are there, from the lane that opened the file. */
+async function open(reopen: ServerTraits['reopen'] = 'keeps') {
   const clock = new MemoryClock()
-  const server = new MemoryServer(clock, traits)
+  const server = new MemoryServer(clock)
   const disk = new MemoryDisk(clock)
   disk.put('a', bytes)
   const source = await disk.openSource({ local: 'a', remote: 'site/a', size: bytes.length })
   const part = server.put(PATH, bytes.subarray(0, 3 * MIB))
-  const ledger = new Ledger(bytes.length)
-  const acknowledge = (index: number) => {
-    const { offset, length } = blockRange(bytes.length, index)
-    const block = bytes.subarray(offset, offset + length)
-    part.write(block, offset)
-    ledger.acknowledge(index, digestOf(block))
-  }
-  for (const index of [0, 1, 2]) acknowledge(index)
   const home = await clock.until(server.connect(new AbortController().signal))
-  const { reopen } = server.traits
-  server.traits.reopen = 'keeps'
   const handle = await clock.until(home.reopen(PATH))
   server.traits.reopen = reopen
-  server.log.length = 0
   const partFile = new PartFile(PATH, new Lane(home), handle, Promise.resolve(true))
   const remote = await clock.until(server.connect(new AbortController().signal))
   const join = async () => {
@@ -44,7 +31,7 @@ async function open(traits: Partial<ServerTraits> = {}) {
     await clock.until(proven)
     return handle
   }
-  return { clock, server, part, partFile, ledger, acknowledge, remote, join }
+  return { clock, server, part, partFile, remote, join }
 }
 
 test('opens another writer that changes nothing', async () => {
@@ -60,7 +47,7 @@ test('opens another writer that changes nothing', async () => {
 test.each(['empties', 'zeroes'] as const)(
   'finds out that a server %s the file, and leaves no reader open',
   async reopen => {
-    const { clock, remote, join } = await open({ reopen })
+    const { clock, remote, join } = await open(reopen)
     await expect(join()).rejects.toBeInstanceOf(JoinSpoiledPart)
     await clock.untilQuiet()
     expect([...remote.openFiles].filter(({ writable }) => !writable)).toEqual([])
@@ -70,10 +57,10 @@ test.each(['empties', 'zeroes'] as const)(
 test.each(['empties', 'zeroes'] as const)(
   'finds that out when another lane goes on writing meanwhile (%s)',
   async reopen => {
-    const { server, acknowledge, join } = await open({ reopen })
-    // Applied, and acknowledged to the other lane, between the opening and its answer.
+    const { clock, server, part, join } = await open(reopen)
+    // Written by the other lane between the opening and its answer.
     server.onRequest = ({ operation }) => {
-      if (operation === 'reopen') server.clock.after(2, () => acknowledge(3))
+      if (operation === 'reopen') clock.after(2, () => part.write(bytes.subarray(3 * MIB, 4 * MIB), 3 * MIB))
     }
     await expect(join()).rejects.toBeInstanceOf(JoinSpoiledPart)
   }
