@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
+import { UploadError } from '../../src/core/errors.js'
 import { Ledger } from '../../src/core/ledger.js'
 import type { UploadRecord } from '../../src/core/resume.js'
 import { checkSpace } from '../../src/engine/check-space.js'
@@ -86,14 +87,21 @@ describe('no question', () => {
   })
 
   test('is waited for: bytes are on their way before the answer', async () => {
-    const world = worldWith(20 * MIB)
+    const world = new MemoryWorld({ freeBytes: 20 * MIB })
+    // Refused, and asked for each directory above: that takes a while.
+    const directory = 'a/b/c/d/e/f/g/h/i/j'
+    world.server.put(`site/${directory}/older`, bytesOf(1, 10))
     world.server.faults.push({ on: 'freeBytes', times: Infinity, then: 'unsupported' })
+    for (const name of ['x', 'y']) world.put(`${directory}/${name}`, bytesOf(name.charCodeAt(0), 42 * MIB))
     const times: Record<string, number> = {}
     world.server.onRequest = ({ operation }) => {
       times[operation] ??= world.clock.now()
     }
     const outcome = await world.run()
     expect(times.freeBytes).toBe(times.stat)
+    const asked = world.server.log.map(({ operation }) => operation)
+    expect(asked.indexOf('write')).toBeGreaterThan(0)
+    expect(asked.indexOf('write')).toBeLessThan(asked.lastIndexOf('freeBytes'))
     expect(outcome.report.results.map(({ status }) => status)).toEqual(['uploaded', 'uploaded'])
   })
 })
@@ -141,7 +149,10 @@ describe('the question', () => {
     const failure = await clock.until(
       checkSpace(pending, remote, publish).then(
         () => undefined,
-        (error: unknown) => (error as Error).message
+        (error: unknown) => {
+          if (error instanceof UploadError) return error.message
+          throw error
+        }
       )
     )
     return { failure, asked: server.requests('freeBytes').map(({ path }) => path), server }
@@ -217,12 +228,15 @@ describe('the question', () => {
     { volumes: { 'site/x': 900 * MIB, 'site/y': 900 * MIB }, fails: false },
     { volumes: { 'site/y': 66 * MIB }, fails: false },
     { volumes: { 'site/y': 65 * MIB }, fails: true }
-  ])('says nothing below several file systems ($volumes)', async ({ volumes, fails }) => {
-    const pending = ['site/x/a', 'site/y/b', 'site/y/c'].map(path => progressOf(path, 100 * MIB))
-    const { failure, asked } = await ask(pending, { freeBytes: MIB, freeBytesBelow: volumes })
-    expect(failure !== undefined).toBe(fails)
-    expect(asked).toEqual(['site', 'site', 'site/x', 'site/y'])
-  })
+  ])(
+    'says nothing below several file systems, which differ in what is free ($volumes)',
+    async ({ volumes, fails }) => {
+      const pending = ['site/x/a', 'site/y/b', 'site/y/c'].map(path => progressOf(path, 100 * MIB))
+      const { failure, asked } = await ask(pending, { freeBytes: MIB, freeBytesBelow: volumes })
+      expect(failure !== undefined).toBe(fails)
+      expect(asked).toEqual(['site', 'site', 'site/x', 'site/y'])
+    }
+  )
 
   test.each([
     { part: 99, canCopy: false, rebuilt: true, publish: 'each', fails: false },
@@ -230,14 +244,17 @@ describe('the question', () => {
     { part: 98, canCopy: false, rebuilt: true, publish: 'each', fails: true },
     { part: 99, canCopy: true, rebuilt: true, publish: 'each', fails: true },
     { part: 99, canCopy: true, rebuilt: false, publish: 'each', fails: false }
-  ] as const)('counts on what is written over of a part file ($part MiB, copies: $canCopy)', async given => {
-    const { part, canCopy, rebuilt, publish, fails } = given
-    const pending = [progressOf('site/a', 200 * MIB, { rebuilt })]
-    const free = 200 - 64 - 99
-    const older = { 'site/a.0123abcd.part': part * MIB }
-    const { failure } = await ask(pending, { freeBytes: free * MIB, older, publish, canCopy })
-    expect(failure !== undefined).toBe(fails)
-  })
+  ] as const)(
+    'counts on what is written over of a part file ($part MiB, rebuilt: $rebuilt, copies: $canCopy, $publish)',
+    async given => {
+      const { part, canCopy, rebuilt, publish, fails } = given
+      const pending = [progressOf('site/a', 200 * MIB, { rebuilt })]
+      const free = 200 - 64 - 99
+      const older = { 'site/a.0123abcd.part': part * MIB }
+      const { failure } = await ask(pending, { freeBytes: free * MIB, older, publish, canCopy })
+      expect(failure !== undefined).toBe(fails)
+    }
+  )
 
   test('counts on what goes when a file has another size than before', async () => {
     const sent = new Ledger(90 * MIB)

@@ -47,7 +47,7 @@ test('asks once for what another file waits for, and is told the same', async ()
   expect(server.requests('makeDirectory')).toHaveLength(2)
 })
 
-test('is made over another session when the one that was making it is lost', async () => {
+test('makes it over another session when the one that was making it is lost', async () => {
   const { clock, server, remote, directories } = await open()
   const other = await clock.until(server.connect(new AbortController().signal))
   server.faults.push({ on: 'makeDirectory', then: 'cut' })
@@ -129,7 +129,7 @@ test('makes directories again that are gone since: servers over an object store 
   expect(server.requests('makeDirectory')).toHaveLength(6)
 })
 
-test('does not look again over a session that was lost', async () => {
+test('finds over another session what was made when the first one was lost', async () => {
   const { clock, server, remote, directories } = await open()
   server.faults.push({ on: 'makeDirectory', then: 'cut', takesEffect: true })
   await expect(clock.until(directories.ensure(remote, 'a'))).rejects.toMatchObject({
@@ -137,6 +137,8 @@ test('does not look again over a session that was lost', async () => {
   })
   const other = await clock.until(server.connect(new AbortController().signal))
   await clock.until(directories.ensure(other, 'a'))
+  const asked = server.log.filter(({ session }) => session === 2).map(({ operation }) => operation)
+  expect(asked).toEqual(['connect', 'stat', 'makeDirectory'])
 })
 
 test.each(['a', 'a/b'])('does not take a file for a directory: %s', async path => {

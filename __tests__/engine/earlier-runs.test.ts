@@ -5,7 +5,7 @@ import { formatUploadMeta } from '../../src/core/upload-meta.js'
 import { RunLog } from '../../src/engine/run-log.js'
 import { bytesOf } from '../support/memory-bytes.js'
 import { MemoryClock } from '../support/memory-clock.js'
-import { MemoryWorld } from '../support/memory-world.js'
+import { count, MemoryWorld } from '../support/memory-world.js'
 
 const MIB = 1024 * 1024
 
@@ -51,8 +51,9 @@ describe('the runs before', () => {
     // As the checkpoint that was saved before the run was killed.
     const meta = store.meta(world.keys)
     store.text = sealText(world.keys, formatUploadMeta({ ...meta, closed: false }))
-    const { report } = await world.run({ writer: { run: '101' } })
-    expect(report.earlier).toEqual([])
+    const outcome = await world.run({ writer: { run: '101' } })
+    expect(outcome.report.earlier).toEqual([])
+    expect(count(outcome, 'notice')).toBe(1)
   })
 })
 

@@ -53,7 +53,7 @@ test('begins nothing after a failure, and throws it when everything that was beg
     ended.push(item)
   }
   await expect(clock.until(forEach([1, 2, 5, 3, 4], 3, work))).rejects.toThrow('two')
-  // The third of the workers had taken 5 and the first one 3.
+  // When 2 failed, 5 was being worked on, and 3 in the place of 1.
   expect(begun).toEqual([1, 2, 5, 3])
   expect(ended).toEqual([1, 3, 5])
 })

@@ -42,11 +42,15 @@ test('has never more than its window in flight, and sends first what came first'
 
 test('sends a chunk that is longer than the window alone', async () => {
   const { clock, server, file, lane } = await open({ window: 10 })
+  const times: number[] = []
+  server.onRequest = () => times.push(clock.now())
   const sent = await clock.until(
     Promise.all([lane.send(file, bytesOf(1, 500), 0), lane.send(file, bytesOf(2, 500), 500)])
   )
   await clock.until(Promise.all(sent.map(({ acknowledged }) => acknowledged)))
   expect(server.bytesOf('file')).toHaveLength(1000)
+  const [first = 0, second = 0] = times
+  expect(second - first).toBe(2 * server.traits.latencyMs)
 })
 
 test('has room again after a refusal, which nobody has to wait for', async () => {

@@ -109,7 +109,7 @@ describe.each(PUBLISH_MODES)('the last file, with publish: %s', publish => {
 
   test('is not made again after the line was cut', async () => {
     const world = worldOfFive()
-    world.server.faults.push({ on: ['replace'], path: /site\/sums/, then: 'cut-all' })
+    world.server.faults.push({ on: 'replace', path: /site\/sums/, then: 'cut-all' })
     const outcome = await run(world, { publish })
     expectSums(world)
     expect(resultOf(outcome, 'sums').status).toBe('uploaded')
@@ -123,7 +123,8 @@ test('a digest that takes long does not hold up the end of a run that is told to
   const stop = new AbortController()
   const startedMs = world.clock.now()
   world.clock.after(70_000, () => stop.abort(cancelled()))
-  await run(world, { signal: stop.signal })
+  const outcome = await run(world, { signal: stop.signal })
+  expect(resultOf(outcome, 'a').error?.code).toBe('cancelled')
   expect(world.clock.now() - startedMs).toBeLessThanOrEqual(75_000)
   expect(world.disk.open).toBe(0)
 })

@@ -36,10 +36,10 @@ test.each([
 })
 
 test('asks for the part file under the name of each other one, and is content when none is there', async () => {
-  const { server, expectApart, asked } = await open('a', 'B', 'A', 'b', 'aa', 'á')
-  server.put(`a.${ID}.part`, Buffer.from('x'))
-  await expectApart('a')
-  expect(asked()).toEqual([`A.${ID}.part`])
+  const { server, expectApart, asked } = await open('ab', 'C', 'AB', 'c', 'aab', 'áb', 'Ab')
+  server.put(`ab.${ID}.part`, Buffer.from('x'))
+  await expectApart('ab')
+  expect(asked()).toEqual([`AB.${ID}.part`, `Ab.${ID}.part`])
 })
 
 test('asks for nothing where no name is like it', async () => {

@@ -1,7 +1,15 @@
 import { describe, expect, test } from '@jest/globals'
+import { PUBLISH_MODES } from '../../src/engine/context.js'
 import type { Operation } from '../support/memory-server.js'
 import { bytesOf, changed } from '../support/memory-bytes.js'
-import { cancelled, decisionsOf, MemoryWorld, resultOf, type Outcome } from '../support/memory-world.js'
+import {
+  cancelled,
+  decisionsOf,
+  localOf,
+  MemoryWorld,
+  resultOf,
+  type Outcome
+} from '../support/memory-world.js'
 
 const MIB = 1024 * 1024
 const LOOKING: readonly Operation[] = ['connect', 'stat', 'kindOf', 'list']
@@ -82,8 +90,18 @@ test('a dry run asks for as much evidence as the run after it', async () => {
   world.put('app.zip', bytesOf(1, 9 * MIB))
   await world.interrupt(5 * MIB)
   world.put('app.zip', bytesOf(1, 9 * MIB), world.clock.now() + 60_000)
-  const outcome = await world.run({ isDryRun: true, verify: 'timestamp', writer: { attempt: 2 } })
-  expect(decisionsOf(outcome)).toEqual(['start'])
+  const options = { verify: 'timestamp', writer: { attempt: 2 } } as const
+  expect(decisionsOf(await world.run({ ...options, isDryRun: true }))).toEqual(['start'])
+  expect(decisionsOf(await world.run(options))).toEqual(['start'])
+})
+
+test.each(PUBLISH_MODES)('a dry run makes no last file (publish: %s)', async publish => {
+  const world = new MemoryWorld()
+  world.put('app.zip', bytesOf(1, 3 * MIB))
+  const last = { name: 'sums', size: 10, make: () => bytesOf(2, 10) }
+  const outcome = await world.run({ isDryRun: true, publish, last })
+  expect(outcome.report.results).toMatchObject([{ file: { remote: 'site/app.zip' }, status: 'planned' }])
+  expect([...world.disk.files.keys()]).toEqual([localOf('app.zip')])
 })
 
 test('a dry run of many files uses one connection', async () => {
