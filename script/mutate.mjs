@@ -11,7 +11,6 @@ const STRYKER = '9.6.1'
 const JUDGES = {
   'engine/claim-part': ['engine/claim-part', 'engine/copy-part', 'engine/decide'],
   'engine/context': ['run/inputs'],
-  'engine/counted-remote': ['engine/open-handles', 'engine/counted-remote'],
   'engine/keep-part': ['engine/publish-together', 'engine/decide'],
   'engine/open-handles': ['engine/open-handles', 'engine/counted-remote'],
   'engine/open-part': ['engine/open-part', 'engine/counted-remote'],
