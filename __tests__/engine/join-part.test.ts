@@ -1,6 +1,8 @@
 import { describe, expect, test } from '@jest/globals'
+import { UploadError } from '../../src/core/errors.js'
 import { joinPart, JoinSpoiledPart } from '../../src/engine/join-part.js'
 import { Lane } from '../../src/engine/lane.js'
+import { TooManyOpen } from '../../src/engine/open-handles.js'
 import { PartFile } from '../../src/engine/part-file.js'
 import { bytesOf, sameBytes } from '../support/memory-bytes.js'
 import { MemoryClock } from '../support/memory-clock.js'
@@ -73,6 +75,14 @@ describe('a refusal', () => {
     await expect(join()).rejects.toBeInstanceOf(JoinSpoiledPart)
     await clock.untilQuiet()
     expect([...remote.openFiles].filter(({ writable }) => !writable)).toEqual([])
+  })
+
+  test('to open a reader beside so many handles: it may be spoiled, which nobody knows', async () => {
+    const { partFile, remote, join } = await open()
+    const tooMany = new TooManyOpen(new UploadError('server-failure', 'refused'), 2)
+    remote.openForReading = () => Promise.reject(tooMany)
+    await expect(join()).rejects.toBe(tooMany)
+    expect(partFile.doubtful).toEqual([sample])
   })
 
   test('of a second writer: the file is as it was', async () => {
