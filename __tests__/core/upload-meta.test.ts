@@ -89,6 +89,7 @@ describe('a record that comes back', () => {
 })
 
 const size = fc.oneof(fc.constantFrom(0, 1, MIB, MIB + 1), fc.nat(10 * MIB), fc.nat(64 * MIB))
+const partId = fc.nat(0xffffffff).map(value => value.toString(16).padStart(8, '0'))
 const steps = fc.array(fc.tuple(fc.nat(255), fc.boolean(), fc.base64String({ maxLength: 12 })), {
   maxLength: 120,
   size: 'max'
@@ -100,10 +101,12 @@ function arbitraryMeta(fileSize: fc.Arbitrary<number>): fc.Arbitrary<UploadMeta>
       size: fileSize,
       mtimeMs: fc.double({ min: 0, max: 1e13, noNaN: true }),
       tail: fc.option(fc.base64String(), { nil: undefined }),
-      partId: fc.nat(0xffffffff).map(value => value.toString(16).padStart(8, '0')),
+      partId,
       steps,
+      rebuilt: fc.option(fc.boolean(), { nil: undefined }),
       whole: fc.option(fc.boolean(), { nil: undefined }),
       publishing: fc.option(fc.boolean(), { nil: undefined }),
+      abandoned: fc.option(fc.array(partId, { maxLength: 3 }), { nil: undefined }),
       published: fc.option(fc.record({ size: fc.maxSafeNat(), mtime: fc.maxSafeNat() }), { nil: undefined })
     })
     .map(({ size, mtimeMs, tail, steps, ...rest }): UploadRecord => {
@@ -308,9 +311,12 @@ describe('a text of another shape is refused', () => {
     { record: { recent: [0.5] } },
     { record: { recent: ['0'] } },
     { record: { recent: undefined } },
+    { record: { rebuilt: 'yes' } },
     { record: { whole: 1 } },
     { record: { publishing: 'yes' } },
     { record: { publishing: null } },
+    { record: { abandoned: '00c0ffee' } },
+    { record: { abandoned: ['deadbeef', '../c0ffe'] } },
     { record: { published: true } },
     { record: { published: { size: 4 * MIB } } },
     { record: { published: { size: -1, mtime: 5 } } },
