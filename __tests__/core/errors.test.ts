@@ -80,12 +80,14 @@ describe('another way', () => {
     }
   )
 
-  test.each([{ thrown: new Error('permission') }, { thrown: 'permission' }, { thrown: undefined }])(
-    'is not looked for after what is no UploadError: $thrown',
-    ({ thrown }) => {
-      expect(isRefusal(thrown)).toBe(false)
-    }
-  )
+  test.each([
+    { thrown: new Error('permission') },
+    { thrown: Object.assign(new Error('denied'), { code: 'permission' }) },
+    { thrown: 'permission' },
+    { thrown: undefined }
+  ])('is not looked for after what is no UploadError: $thrown', ({ thrown }) => {
+    expect(isRefusal(thrown)).toBe(false)
+  })
 })
 
 test.each([

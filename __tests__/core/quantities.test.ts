@@ -5,6 +5,7 @@ import {
   formatBytes,
   formatCount,
   formatDuration,
+  formatNumber,
   formatSpeed,
   timeUnit
 } from '../../src/core/quantities.js'
@@ -37,7 +38,7 @@ describe('bytes', () => {
     expect(formatBytes(bytes)).toBe(text)
   })
 
-  test('never show four digits of a unit that has a larger one beside it, and never more than 5 % off', () => {
+  test('are a number below 1,024 of their unit, and never more than 5 % off', () => {
     const factors: Record<string, number> = { B: 1, KiB: KIB, MiB: MIB, GiB: GIB, TiB: 2 ** 40, PiB: 2 ** 50 }
     const bytes = fc.oneof(
       fc.maxSafeNat(),
@@ -115,14 +116,29 @@ describe('the unit of an axis', () => {
   })
 })
 
+test.each([
+  [0, '0'],
+  [999, '999'],
+  [1000, '1,000'],
+  [123_456, '123,456'],
+  [1_234_567, '1,234,567']
+])('the number %i is %s', (value, text) => {
+  expect(formatNumber(value)).toBe(text)
+})
+
 describe('counts', () => {
   test.each([
-    [formatCount(0, 'file'), '0 files'],
-    [formatCount(1, 'file'), '1 file'],
-    [formatCount(2000, 'file'), '2,000 files'],
-    [formatCount(1, 'retry', 'retries'), '1 retry'],
-    [formatCount(3, 'retry', 'retries'), '3 retries']
-  ])('%s', (found, expected) => {
-    expect(found).toBe(expected)
+    [0, '0 files'],
+    [1, '1 file'],
+    [2000, '2,000 files']
+  ])('of a regular word: %i are %s', (count, text) => {
+    expect(formatCount(count, 'file')).toBe(text)
+  })
+
+  test.each([
+    [1, '1 retry'],
+    [3, '3 retries']
+  ])('of another word: %i are %s', (count, text) => {
+    expect(formatCount(count, 'retry', 'retries')).toBe(text)
   })
 })

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { type FileResult, totalsOf } from '../../src/core/report.js'
+import { type FileResult, stateOf, totalsOf } from '../../src/core/report.js'
 
 function result(status: FileResult['status'], size: number, rest: Partial<FileResult> = {}): FileResult {
   const file = { local: `/project/${status}`, remote: status, size }
@@ -51,5 +51,16 @@ describe('the totals of an attempt', () => {
     { name: 'kept bytes and failed', status: 'failed', reusedBytes: 10, resumed: 0 }
   ] as const)('count $resumed resumed for a file that $name', ({ status, reusedBytes, resumed }) => {
     expect(totalsOf([result(status, 10, { reusedBytes })]).resumed).toBe(resumed)
+  })
+})
+
+describe('the state', () => {
+  test.each([
+    { statuses: [], state: 'complete' },
+    { statuses: ['uploaded', 'skipped'], state: 'complete' },
+    { statuses: ['uploaded', 'failed'], state: 'incomplete' },
+    { statuses: ['skipped', 'planned'], state: 'incomplete' }
+  ] as const)('after $statuses is $state', ({ statuses, state }) => {
+    expect(stateOf(totalsOf(statuses.map(status => result(status, 10))))).toBe(state)
   })
 })
