@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import type { PlannedFile } from '../../src/core/plan.js'
+import { bytesOf, type PlannedFile } from '../../src/core/plan.js'
 import { filesOfShard } from '../../src/core/shard.js'
 
 const MEBIBYTE = 1024 * 1024
@@ -20,10 +20,6 @@ function placesOf(planned: readonly PlannedFile[], shards: number): Map<string, 
   return new Map(
     sharesOf(planned, shards).flatMap((share, at) => share.map(file => [file.remote, at + 1] as const))
   )
-}
-
-function bytesOf(planned: readonly PlannedFile[]): number {
-  return planned.reduce((sum, { size }) => sum + size, 0)
 }
 
 test('a single shard has all files, in order', () => {
