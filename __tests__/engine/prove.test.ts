@@ -6,6 +6,7 @@ import { bytesOf, changed, digestOf, randomOf } from '../support/memory-bytes.js
 import { MemoryClock } from '../support/memory-clock.js'
 import { MemoryServer } from '../support/memory-server.js'
 import { MemoryDisk } from '../support/memory-source.js'
+import { cancelled } from '../support/memory-world.js'
 
 const MIB = 1024 * 1024
 const KIB = 1024
@@ -73,6 +74,18 @@ describe('keepMatchingBlocks', () => {
     disk.write('a', bytesOf(1, MIB))
     await expect(keepMatchingBlocks(ledger, source, signal)).rejects.toMatchObject({ code: 'source-changed' })
   })
+
+  test('reads no further block when it is told to stop', async () => {
+    const { clock, disk, source, ledger, acknowledge } = await open()
+    acknowledge(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11)
+    disk.digestMs = 1_000
+    const stop = new AbortController()
+    clock.after(1_500, () => stop.abort(cancelled()))
+    const startedMs = clock.now()
+    const kept = clock.until(keepMatchingBlocks(ledger, source, stop.signal))
+    await expect(kept).rejects.toMatchObject({ code: 'cancelled' })
+    expect(clock.now() - startedMs).toBe(2_000)
+  })
 })
 
 describe('holdsKeptBlocks', () => {
@@ -128,7 +141,7 @@ describe('holdsKeptBlocks', () => {
     expect(await holds()).toBe(true)
   })
 
-  test('draws four of them', async () => {
+  test('draws four at random', async () => {
     const { acknowledge, holds } = await open()
     acknowledge(0, 1, 2, 3, 4, 5)
     const drawn: number[] = []
@@ -158,7 +171,7 @@ describe('holdsKeptBlocks', () => {
 })
 
 describe('seamRanges', () => {
-  test.each([0, 1, 64 * KIB, 100 * KIB, 128 * KIB, 5 * MIB])('stays within a file of %i bytes', size => {
+  test.each([0, 1, 64 * KIB, 100 * KIB, 128 * KIB, 5 * MIB])('stay within a file of %i bytes', size => {
     for (const { offset, length } of seamRanges(size, [0, 2].slice(0, blockCount(size)), () => 0)) {
       expect(offset).toBeGreaterThanOrEqual(0)
       expect(length).toBeGreaterThanOrEqual(0)

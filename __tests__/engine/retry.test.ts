@@ -74,7 +74,7 @@ describe('retry', () => {
     expect(clock.sleeps).toEqual([1_000, 2_000, 1_000, 2_000, 4_000, 1_000])
   })
 
-  test('does not when it only got back what an earlier one had lost', async () => {
+  test('does not start over when an attempt only got back what an earlier one had lost', async () => {
     const attempts = [{ steps: 4 }, { steps: -3 }, { steps: 2 }, { steps: 1 }, 'done' as const]
     const { clock, result } = start({ retries: 3, attempts })
     await expect(clock.until(result)).rejects.toMatchObject({ code: 'connection-lost' })
@@ -114,8 +114,11 @@ describe('retry', () => {
   })
 
   test('throws the reason of the signal, whatever the attempt threw', async () => {
-    const { clock, result, made } = start({ attempts: failing, signal: AbortSignal.abort(cancelled()) })
-    await expect(clock.until(result)).rejects.toMatchObject({ code: 'cancelled' })
-    expect(made()).toBe(1)
+    for (const attempts of [failing, [lost('permission')], [new RangeError('a bug')]]) {
+      const { clock, events, result, made } = start({ attempts, signal: AbortSignal.abort(cancelled()) })
+      await expect(clock.until(result)).rejects.toMatchObject({ code: 'cancelled' })
+      expect(made()).toBe(1)
+      expect(events).toEqual([])
+    }
   })
 })

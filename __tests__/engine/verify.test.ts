@@ -7,10 +7,10 @@ import { bytesOf, changed } from '../support/memory-bytes.js'
 import { MemoryClock } from '../support/memory-clock.js'
 import { MemoryServer, type ServerTraits } from '../support/memory-server.js'
 import { MemoryDisk } from '../support/memory-source.js'
+import { cancelled } from '../support/memory-world.js'
 
 const MIB = 1024 * 1024
 const PATH = 'a.part'
-const { signal } = new AbortController()
 
 interface Given extends Partial<ServerTraits> {
   readonly size?: number
@@ -18,6 +18,7 @@ interface Given extends Partial<ServerTraits> {
   readonly doubtful?: readonly ByteRange[]
   /** What the server says at the close is known. */
   readonly isClosed?: boolean
+  readonly signal?: AbortSignal
 }
 
 async function open({
@@ -25,6 +26,7 @@ async function open({
   kept = [],
   doubtful = [],
   isClosed = false,
+  signal = new AbortController().signal,
   ...traits
 }: Given = {}) {
   const clock = new MemoryClock()
@@ -52,8 +54,8 @@ async function open({
         signal
       })
     )
-  const readBytes = () => server.requests('read').length
-  return { clock, server, remote, disk, bytes, run, events, readBytes }
+  const reads = () => server.requests('read').length
+  return { clock, server, remote, disk, bytes, run, events, reads }
 }
 
 const notVerified = { code: 'not-verified' }
@@ -137,14 +139,14 @@ describe.each(VERIFY_MODES)('%s', mode => {
 })
 
 test.each(['size', 'timestamp'] as const)('%s reads nothing of a file that kept nothing', async mode => {
-  const { server, run, readBytes } = await open()
+  const { server, run, reads } = await open()
   await run(mode)
-  expect(readBytes()).toBe(0)
+  expect(reads()).toBe(0)
   expect(server.requests('openForReading')).toEqual([])
 })
 
 test.each(['size', 'timestamp'] as const)(
-  '%s is one warning where a file that kept blocks cannot be read',
+  '%s gives one warning where a file that kept blocks cannot be read',
   async mode => {
     const { server, run, events } = await open({ kept: [0] })
     server.faults.push({ on: 'openForReading', then: 'permission' })
@@ -179,15 +181,15 @@ test('tail finds a wrong byte in the last 1 MiB, and looks no further', async ()
 
 describe('full', () => {
   test('believes a matching digest, without reading', async () => {
-    const { run, readBytes } = await open({ sha256: 'right' })
+    const { run, reads } = await open({ sha256: 'right' })
     await run('full')
-    expect(readBytes()).toBe(0)
+    expect(reads()).toBe(0)
   })
 
   test.each(['none', 'wrong'] as const)('reads everything back where the digest is %s', async sha256 => {
-    const { run, readBytes } = await open({ sha256 })
+    const { run, reads } = await open({ sha256 })
     await run('full')
-    expect(readBytes()).toBeGreaterThanOrEqual(16)
+    expect(reads()).toBe(17)
   })
 
   test.each(['none', 'right', 'wrong'] as const)('finds a wrong byte anywhere (digest: %s)', async sha256 => {
@@ -199,10 +201,20 @@ describe('full', () => {
   })
 
   test('reads back where asking for the digest fails', async () => {
-    const { server, run, readBytes } = await open({ sha256: 'right' })
+    const { server, run, reads } = await open({ sha256: 'right' })
     server.faults.push({ on: 'sha256', then: 'permission' })
     await run('full')
-    expect(readBytes()).toBeGreaterThan(0)
+    expect(reads()).toBe(17)
+  })
+
+  test('does not wait for the digest of the local file when it is told to stop', async () => {
+    const stop = new AbortController()
+    const { clock, disk, run } = await open({ sha256: 'right', signal: stop.signal })
+    disk.digestMs = 60_000
+    clock.after(1_000, () => stop.abort(cancelled()))
+    const startedMs = clock.now()
+    await expect(run('full')).rejects.toMatchObject({ code: 'cancelled' })
+    expect(clock.now() - startedMs).toBe(1_000)
   })
 })
 
