@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals'
 import { VERIFY_MODES } from '../../src/core/identity.js'
 import { bytesOf } from '../support/memory-bytes.js'
 import type { ServerTraits } from '../support/memory-server.js'
-import { count, decisionsOf, MemoryWorld, type Outcome, resultOf } from '../support/memory-world.js'
+import { count, decisionsOf, MemoryWorld, type Outcome, resultOf, whysOf } from '../support/memory-world.js'
 
 const MIB = 1024 * 1024
 const SIZE = 8 * MIB
@@ -50,9 +50,7 @@ describe('a part file that is continued', () => {
     }
     const outcome = await world.run({ verify: 'tail', ...next })
     expect(decisionsOf(outcome)).toEqual(['continue', 'start'])
-    expect(
-      outcome.events.flatMap(event => (event.type === 'decided' ? [event.decision.why] : []))[1]
-    ).toMatch(/^this server does not continue a part file \((?:write|close) .+\)$/)
+    expect(whysOf(outcome)[1]).toMatch(/^this server does not continue a part file \((?:write|close) .+\)$/)
     expect(resultOf(outcome, 'app.zip')).toMatchObject({ status: 'uploaded', reusedBytes: 0 })
   })
 

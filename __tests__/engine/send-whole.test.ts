@@ -1,9 +1,8 @@
 import { describe, expect, test } from '@jest/globals'
-import { createHash } from 'node:crypto'
 import { VERIFY_MODES } from '../../src/core/identity.js'
-import { bytesOf, sameBytes } from '../support/memory-bytes.js'
+import { bytesOf, digestOf, sameBytes } from '../support/memory-bytes.js'
 import type { Operation } from '../support/memory-server.js'
-import { count, decisionsOf, MemoryWorld, resultOf } from '../support/memory-world.js'
+import { count, decisionsOf, MemoryWorld, resultOf, whysOf } from '../support/memory-world.js'
 
 const MIB = 1024 * 1024
 const SIZES = [0, 1, 1000, MIB]
@@ -22,23 +21,25 @@ describe.each(VERIFY_MODES)('small files (verify: %s)', verify => {
     const names = put(world)
     const outcome = await world.run({ verify })
     for (const name of names.slice(1)) {
-      const digest = createHash('sha256').update(world.localBytes(name)).digest('base64')
+      const digest = digestOf(world.localBytes(name))
       expect(resultOf(outcome, name)).toMatchObject({ status: 'uploaded', digest })
     }
   })
 
-  test.each([['fstat', 'stat'], ['close'], ['write', 'fstat', 'close'], ['close', 'fstat']] as const)(
-    'get there where %s and %s do not wait for what was asked before',
-    async (...overtaking) => {
-      for (let seed = 1; seed <= 5; seed++) {
-        const world = new MemoryWorld({ seed, overtaking, jitterMs: 50, shufflesAnswers: seed % 2 === 0 })
-        const names = put(world)
-        const outcome = await world.run({ verify })
-        expect(names.map(name => resultOf(outcome, name).status)).toEqual(names.map(() => 'uploaded'))
-        expect(world.server.names('site')).toEqual(names)
-      }
+  test.each<{ overtaking: Operation[] }>([
+    { overtaking: ['fstat', 'stat'] },
+    { overtaking: ['close'] },
+    { overtaking: ['write', 'fstat', 'close'] },
+    { overtaking: ['close', 'fstat'] }
+  ])('get there where these do not wait for what was asked before: $overtaking', async ({ overtaking }) => {
+    for (let seed = 1; seed <= 5; seed++) {
+      const world = new MemoryWorld({ seed, overtaking, jitterMs: 50, shufflesAnswers: seed % 2 === 0 })
+      const names = put(world)
+      const outcome = await world.run({ verify })
+      expect(names.map(name => resultOf(outcome, name).status)).toEqual(names.map(() => 'uploaded'))
+      expect(world.server.names('site')).toEqual(names)
     }
-  )
+  })
 
   test.each(['create', 'write', 'fstat', 'close', 'replace'] as const)(
     'are sent again after a cut at: %s',
@@ -71,7 +72,8 @@ test('a short write that was acknowledged is found by the size', async () => {
   const world = new MemoryWorld({ capacity: 800, acksShortWrite: true })
   world.put('app.zip', bytesOf(1, 1000))
   const outcome = await world.run()
-  expect(resultOf(outcome, 'app.zip').status).toBe('failed')
+  expect(whysOf(outcome)[1]).toMatch(/ must hold 1,000 bytes and holds 800 bytes$/)
+  expect(resultOf(outcome, 'app.zip')).toMatchObject({ status: 'failed', error: { code: 'no-space' } })
   expect(world.remoteBytes('app.zip')).toBeUndefined()
 })
 
@@ -142,15 +144,25 @@ test('failing files leave no handle open', async () => {
   put(world)
   world.disk.isUnreadable = local => local.endsWith('file-3') && world.server.requests('create').length > 2
   world.server.faults.push({ on: 'write', path: /file-2\./, times: Infinity, then: 'permission' })
-  let open = 0
-  world.onEvent = ({ type }) => {
-    if (type === 'finished')
-      world.clock.after(50, () => (open = world.server.sessions[0]?.openFiles.size ?? 0))
-  }
   world.put('large', bytesOf(9, 12 * MIB))
-  await world.run()
-  expect(open).toBeLessThanOrEqual(2)
+  const outcome = await world.run()
+  expect(resultOf(outcome, 'file-2').error?.code).toBe('permission')
+  expect(resultOf(outcome, 'file-3').error?.code).toBe('source-unreadable')
+  expect(world.server.sessions.map(({ openFiles }) => openFiles.size)).toEqual([0])
 })
+
+test.each(['write', 'fstat', 'sync'] as const)(
+  'a file of which the server refuses this each time leaves no handle open: %s',
+  async on => {
+    const world = new MemoryWorld()
+    world.put('app.zip', bytesOf(1, 1000))
+    world.put('large', bytesOf(9, 12 * MIB))
+    world.server.faults.push({ on, path: /app\.zip\./, times: Infinity, then: 'server-failure' })
+    const outcome = await world.run({ verify: 'full' })
+    expect(resultOf(outcome, 'app.zip').error?.code).toBe('server-failure')
+    expect(world.server.sessions.map(({ openFiles }) => openFiles.size)).toEqual([0])
+  }
+)
 
 test('an earlier part file of a small file is used when it is whole', async () => {
   const world = new MemoryWorld()

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import { VERIFY_MODES } from '../../src/core/identity.js'
 import { bytesOf, changed, sameBytes } from '../support/memory-bytes.js'
-import { decisionsOf, MemoryWorld, type Outcome, resultOf } from '../support/memory-world.js'
+import { decisionsOf, MemoryWorld, resultOf, whysOf } from '../support/memory-world.js'
 
 const MIB = 1024 * 1024
 const next = { writer: { attempt: 2 } }
@@ -10,10 +10,6 @@ function open(size: number): MemoryWorld {
   const world = new MemoryWorld()
   world.put('app.zip', bytesOf(1, size))
   return world
-}
-
-function whys({ events }: Outcome): string[] {
-  return events.flatMap(event => (event.type === 'decided' ? [event.decision.why] : []))
 }
 
 describe.each([0, 10, MIB + 1])('a file of %i bytes', size => {
@@ -58,7 +54,7 @@ describe('bytes on the server that turn out to be wrong', () => {
     spoil(world, 1)
     const outcome = await world.run({ verify: 'full' })
     expect(decisionsOf(outcome)).toEqual(['start', 'start'])
-    expect(whys(outcome)[1]).toMatch(/^check site\/app\.zip\.\w+\.part: the bytes on the server are not/)
+    expect(whysOf(outcome)[1]).toMatch(/^check site\/app\.zip\.\w+\.part: the bytes on the server are not/)
     expect(resultOf(outcome, 'app.zip')).toMatchObject({ status: 'uploaded', sentBytes: 2 * size })
   })
 
@@ -79,7 +75,7 @@ describe('bytes on the server that turn out to be wrong', () => {
     world.put('app.zip', bytesOf(1, 12 * MIB))
     const last = { name: 'last', size: 12 * MIB, make: () => bytesOf(2, 12 * MIB) }
     const outcome = await world.run({ connections: 2, last })
-    expect(whys(outcome)).toEqual([
+    expect(whysOf(outcome)).toEqual([
       'no earlier upload is known',
       'this server takes one writer a file',
       'no earlier upload is known'
@@ -110,6 +106,7 @@ describe.each([10, 3 * MIB])('a rename whose answer was lost, of a file of %i by
       const outcome = await world.run({ verify, ...next })
       expect(decisionsOf(outcome)).toEqual(['keep'])
       expect(resultOf(outcome, 'app.zip')).toMatchObject({ status: 'uploaded', sentBytes: 0 })
+      expect(world.server.sessions.at(-1)?.openFiles.size).toBe(0)
     }
   )
 
@@ -142,7 +139,7 @@ describe.each([10, 3 * MIB])('a rename whose answer was lost, of a file of %i by
     if (!canBeRead) world.server.faults.push({ on: 'openForReading', then: 'permission', times: Infinity })
     const outcome = await world.run(next)
     expect(decisionsOf(outcome)).toEqual(['confirm', 'start'])
-    expect(whys(outcome)[1]).toBe('its rename did not happen')
+    expect(whysOf(outcome)[1]).toBe('its rename did not happen')
     expect(resultOf(outcome, 'app.zip')).toMatchObject({ status: 'uploaded', sentBytes: size })
   })
 })

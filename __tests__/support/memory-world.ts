@@ -289,6 +289,11 @@ export function decisionsOf({ events }: Outcome): ResumeDecision['action'][] {
   )
 }
 
+/** What the log says of each decision to begin or to go on. */
+export function whysOf({ events }: Outcome): string[] {
+  return events.flatMap(event => (event.type === 'decided' ? [event.decision.why] : []))
+}
+
 export function resultOf({ report }: Outcome, name: string): FileResult {
   const result = report.results.find(({ file }) => file.remote === remoteOf(name))
   if (result === undefined) throw new Error(`no result for ${name}`)
