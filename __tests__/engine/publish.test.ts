@@ -70,7 +70,7 @@ describe.each(SERVERS)('on a server %s', (_name, traits) => {
     server.faults.push({ on: ['rename', 'replace'], times: Infinity, then: 'permission' })
     await expect(run()).rejects.toMatchObject({ code: 'permission' })
     expect(isOld()).toBe(true)
-    expect(server.bytesOf(PART)).toBeDefined()
+    expect(sameBytes(server.bytesOf(PART), fresh)).toBe(true)
   })
 
   test('says so when the part file is gone, and leaves the old file where it is', async () => {
@@ -200,7 +200,7 @@ test("an old copy that is left of a swap that was cut is in nobody's way", async
 test('a server that can replace never lacks the target', async () => {
   const { run, states } = await open()
   await run()
-  expect(states.every(bytes => bytes !== undefined)).toBe(true)
+  expect(states.map(bytes => sameBytes(bytes, fresh))).toEqual([true])
 })
 
 test('puts the old file back when the new one cannot be put in its place', async () => {
@@ -228,7 +228,9 @@ test('says where the old file is when it cannot be put back', async () => {
 
 test('an old copy that cannot be removed is no failure', async () => {
   const { server, run, isNew } = await open({ canReplace: false })
-  server.faults.push({ on: 'remove', then: 'permission' })
+  server.faults.push({ on: 'remove', times: Infinity, then: 'permission' })
   await run()
   expect(isNew()).toBe(true)
+  // Before the old file is moved aside, and when the new one is in place.
+  expect(server.requests('remove').map(({ path }) => path)).toEqual([`${PART}.old`, `${PART}.old`])
 })

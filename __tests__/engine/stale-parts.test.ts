@@ -81,16 +81,23 @@ test.each(['list', 'remove'] as const)('is no failure when the server refuses: %
   const { clock, server, remote, put, stale } = await open()
   put('site/a.0123abcd.part', 8)
   server.faults.push({ on, then: 'permission', times: Infinity })
+  const startedMs = clock.now()
   stale.sweep(remote, 'site/a')
   stale.sweep(remote, 'site/b')
   await clock.until(stale.done())
+  expect(server.requests(on)).toHaveLength(1)
+  expect(server.names('site')).toEqual(['a.0123abcd.part'])
+  expect(clock.now() - startedMs).toBeLessThan(1_000)
 })
 
 test('is no failure when the connection is lost', async () => {
   const { clock, server, remote, stale } = await open()
   server.faults.push({ on: 'list', then: 'cut' })
+  const startedMs = clock.now()
   stale.sweep(remote, 'site/a')
   await clock.until(stale.done())
+  expect(server.living).toEqual([])
+  expect(clock.now() - startedMs).toBeLessThan(1_000)
 })
 
 test('keeps nothing waiting when it has ended', async () => {
@@ -105,10 +112,10 @@ test('keeps nothing waiting when it has ended', async () => {
 test('is not waited for longer than half a minute', async () => {
   const { clock, remote, stale } = await open()
   remote.list = () => new Promise(() => undefined)
-  const from = clock.now()
+  const startedMs = clock.now()
   stale.sweep(remote, 'site/a')
   await clock.until(stale.done())
-  expect(clock.now() - from).toBe(30_000)
+  expect(clock.now() - startedMs).toBe(30_000)
 })
 
 test('leaves part files alone of which the server tells no time', async () => {
