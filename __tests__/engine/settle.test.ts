@@ -33,7 +33,12 @@ test('a failure of a large file does not hold up those that are to come', async 
 
 test('a file that is whole and waits for the others has no result yet', async () => {
   const world = open()
+  const finished: number[] = []
+  world.server.onRequest = ({ operation }) => {
+    if (operation === 'replace') finished.push(world.events.filter(({ type }) => type === 'finished').length)
+  }
   const outcome = await world.run({ publish: 'together' })
+  expect(finished[0]).toBe(0)
   expect(outcome.report.results.map(({ status }) => status)).toEqual(NAMES.map(() => 'uploaded'))
   expect(count(outcome, 'finished')).toBe(3)
 })
@@ -90,9 +95,9 @@ test('a failure after the run was told to stop is told as that', async () => {
 })
 
 test.each([
-  [new UploadError('permission', 'refused'), 'waits for site/a: refused'],
-  [undefined, 'waits for site/a: it is not in place']
-])('a file that waits for another one says for which, and why', (error, message) => {
+  ['waits for site/a: refused', new UploadError('permission', 'refused')],
+  ['waits for site/a: it is not in place', undefined]
+])('a file that waits for another one says for which, and why: %s', (message, error) => {
   const progress = newProgress({ local: 'a', remote: 'site/a', size: 1 })
   const withheld = withheldBy(resultOfFile(progress, 'failed', 1, error))
   expect(withheld).toMatchObject({ code: 'withheld', message })

@@ -261,11 +261,14 @@ describe('another lane', () => {
     expect(sameBytes(server.bytesOf(PATH), bytes)).toBe(true)
   })
 
-  test('that spoils kept blocks is found out before any other block is acknowledged', async () => {
+  test('that spoils kept blocks is found out before its first block is in the ledger', async () => {
     const { server, bytes, ledger, run } = await open({ lanes: 2, reopen: 'zeroes' })
     ledger.acknowledge(0, 'of an earlier attempt')
     server.open(PATH).write(bytes.subarray(0, MIB), 0)
     await expect(run()).rejects.toBeInstanceOf(JoinSpoiledPart)
+    // The first lane takes block 1, and this one the next.
+    expect(ledger.digestOf(1)).toBe(digestOf(bytes.subarray(MIB, 2 * MIB)))
+    expect(ledger.digestOf(2)).toBeUndefined()
   })
 
   test('stays away where a file takes one writer', async () => {
