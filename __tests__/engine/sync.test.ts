@@ -5,12 +5,12 @@ import { MemoryWorld, resultOf } from '../support/memory-world.js'
 
 const MIB = 1024 * 1024
 const cases = VERIFY_MODES.flatMap(verify =>
-  [1000, 3 * MIB].map((size): [VerifyMode, number] => [verify, size])
+  [1000, 3 * MIB].map((size): [number, VerifyMode] => [size, verify])
 )
 
 test.each(cases)(
-  'verify %s: a file of %i bytes is on the disk of the server first, or not',
-  async (verify, size) => {
+  'a file of %i bytes is on the disk of the server before its rename in mode full alone (%s)',
+  async (size, verify) => {
     const world = new MemoryWorld()
     world.put('app.zip', bytesOf(1, size))
     expect(resultOf(await world.run({ verify }), 'app.zip').status).toBe('uploaded')

@@ -10,14 +10,14 @@ const MIB = 1024 * KIB
 
 describe('bytes', () => {
   test.each([
-    ['zeros', Buffer.alloc(1000), false],
-    ['nothing', Buffer.alloc(0), false],
-    ['one zero', Buffer.from([0]), false],
-    ['one byte', Buffer.from([7]), true],
-    ['bytes that are alike', Buffer.alloc(1000, 7), true],
-    ['zeros before another byte', Buffer.concat([Buffer.alloc(1000), Buffer.from([1])]), true],
-    ['zeros after another byte', Buffer.concat([Buffer.from([1]), Buffer.alloc(1000)]), true]
-  ])('that are %s', (_what, bytes, telling) => {
+    ['zeros', false, Buffer.alloc(1000)],
+    ['nothing', false, Buffer.alloc(0)],
+    ['one zero', false, Buffer.from([0])],
+    ['one other byte', true, Buffer.from([7])],
+    ['other bytes that are alike', true, Buffer.alloc(1000, 7)],
+    ['zeros before another byte', true, Buffer.concat([Buffer.alloc(1000), Buffer.from([1])])],
+    ['zeros after another byte', true, Buffer.concat([Buffer.from([1]), Buffer.alloc(1000)])]
+  ])('that are %s are telling: %s', (_what, telling, bytes) => {
     expect(isTelling(bytes)).toBe(telling)
   })
 })
