@@ -139,6 +139,20 @@ test('a permanent refusal is the failure of one file, sent at most twice', async
     expect(resultOf(outcome, name).status).toBe('uploaded')
 })
 
+test('a small file that is sent once more is not claimed before it is there again', async () => {
+  const world = new MemoryWorld()
+  world.put('app.zip', bytesOf(1, 1000))
+  // Verified by reading back, which is refused; then made anew, which empties it, and cut.
+  world.server.faults.push(
+    { on: 'openForReading', then: 'server-failure' },
+    { on: 'write', after: 1, then: 'cut-all' }
+  )
+  await world.run({ verify: 'tail', retries: 0 })
+  const [part = ''] = world.server.partsOf('site/app.zip')
+  expect(world.server.bytesOf(part)).toHaveLength(0)
+  expect(world.record('app.zip')?.ledger.acknowledged()).toEqual([])
+})
+
 test('failing files leave no handle open', async () => {
   const world = new MemoryWorld()
   put(world)
