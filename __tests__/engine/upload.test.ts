@@ -162,29 +162,51 @@ describe('many files', () => {
   })
 })
 
-test('the signal has few listeners, whatever the number of files', async () => {
-  const world = new MemoryWorld()
-  for (let index = 0; index < 200; index++) world.put(`file-${index}`, bytesOf(index, 100))
-  world.put('large', bytesOf(1, 30 * MIB))
-  await world.interrupt(20 * MIB)
-  for (let index = 0; index < 200; index++) {
-    world.put(`file-${index}`, bytesOf(index, 100), world.clock.now() + 60_000)
+describe('the signal has few listeners, and none at the end', () => {
+  /** Node warns of the eleventh. */
+  const MOST = 10
+
+  function countListeners(signal: AbortSignal) {
+    const counts = { now: 0, most: 0 }
+    const add = signal.addEventListener.bind(signal)
+    const remove = signal.removeEventListener.bind(signal)
+    signal.addEventListener = (...given: Parameters<typeof add>) => {
+      counts.most = Math.max(counts.most, ++counts.now)
+      add(...given)
+    }
+    signal.removeEventListener = (...given: Parameters<typeof remove>) => {
+      counts.now--
+      remove(...given)
+    }
+    return counts
   }
-  const { signal } = new AbortController()
-  const counts = { now: 0, most: 0 }
-  const add = signal.addEventListener.bind(signal)
-  const remove = signal.removeEventListener.bind(signal)
-  signal.addEventListener = (...given: Parameters<typeof add>) => {
-    counts.most = Math.max(counts.most, ++counts.now)
-    add(...given)
-  }
-  signal.removeEventListener = (...given: Parameters<typeof remove>) => {
-    counts.now--
-    remove(...given)
-  }
-  await world.run({ signal, connections: 4, writer: { attempt: 2 } })
-  // Node warns of the eleventh.
-  expect(counts.most).toBeLessThanOrEqual(10)
+
+  test('whatever the number of files', async () => {
+    const world = new MemoryWorld()
+    for (let index = 0; index < 200; index++) world.put(`file-${index}`, bytesOf(index, 100))
+    world.put('large', bytesOf(1, 30 * MIB))
+    await world.interrupt(20 * MIB)
+    for (let index = 0; index < 200; index++) {
+      world.put(`file-${index}`, bytesOf(index, 100), world.clock.now() + 60_000)
+    }
+    const { signal } = new AbortController()
+    const counts = countListeners(signal)
+    await world.run({ signal, connections: 4, writer: { attempt: 2 } })
+    expect(counts.most).toBeLessThanOrEqual(MOST)
+    expect(counts.now).toBe(0)
+  })
+
+  test('whatever the number of attempts', async () => {
+    const world = new MemoryWorld()
+    world.put('app.zip', bytesOf(1, 3 * MIB))
+    world.server.faults.push({ on: 'write', times: Infinity, then: 'cut' })
+    const { signal } = new AbortController()
+    const counts = countListeners(signal)
+    const outcome = await world.run({ signal, retries: 20 })
+    expect(count(outcome, 'retrying')).toBe(20)
+    expect(counts.most).toBeLessThanOrEqual(MOST)
+    expect(counts.now).toBe(0)
+  })
 })
 
 describe('a lost connection', () => {
