@@ -135,6 +135,13 @@ describe.each(SERVERS)('on a server %s', (_name, traits) => {
     expect(isNew()).toBe(true)
   })
 
+  test('asks for the target once more where the first answer is a refusal', async () => {
+    const { server, run, isNew } = await open(traits)
+    server.faults.push({ on: 'stat', path: /\.zip$/, then: 'permission' })
+    expect(await run()).toMatchObject({ size: 5000, mtime: 1_000_000 })
+    expect(isNew()).toBe(true)
+  })
+
   test('says why where nothing is in the way and the rename is refused', async () => {
     const { server, run } = await open(traits, false)
     server.faults.push({ on: ['rename', 'replace'], times: Infinity, then: 'permission' })
