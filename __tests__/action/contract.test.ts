@@ -36,7 +36,7 @@ describe('action.yml', () => {
       transfer: { verify: 'size', chunkSize: 'auto', connections: 4, retries: 5 },
       deletion: undefined,
       isDryRun: false,
-      state: { store: 'cache', key: '', checkpointIntervalMs: 60_000 }
+      state: { store: 'cache', key: '${{ toJSON(matrix) }}', checkpointIntervalMs: 60_000 }
     })
   })
 

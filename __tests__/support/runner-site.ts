@@ -6,7 +6,14 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { sha256File, writeArtifact } from './artifact.js'
 import { startCacheService, type CacheService } from './cache-service.mjs'
 import { startLink, type Link } from './link.mjs'
-import { createRunner, type Inputs, type Phase, type PhaseResult, type Runner } from './runner.mjs'
+import {
+  createRunner,
+  type Inputs,
+  type Phase,
+  type PhaseResult,
+  type Runner,
+  type RunnerOptions
+} from './runner.mjs'
 import { startSshd, type Sshd, type SshdOptions } from './sshd.js'
 
 export const mebibyte = 1024 * 1024
@@ -35,7 +42,9 @@ export interface Site {
   /** The directory that is uploaded to, not there yet: absolute, on this disk. */
   readonly target: string
   /** A machine for one attempt of the job, in a place of its own. */
-  machine(options?: { attempt?: number; runId?: number; withCache?: boolean }): Promise<Runner>
+  machine(
+    options?: Pick<RunnerOptions, 'attempt' | 'matrix'> & { runId?: number; withCache?: boolean }
+  ): Promise<Runner>
   /** Inputs that upload the directory `build` over the link, one attempt each. */
   inputs(more?: Inputs): Inputs
   /** Runs main and post over a line that is cut for good after this many bytes; it is well again afterwards. */
@@ -90,12 +99,13 @@ export function useSite(options: SshdOptions = {}): Site {
     get target() {
       return join(sshd.root, `test-${tests}`)
     },
-    async machine({ attempt = 1, runId = 1, withCache = true } = {}) {
+    async machine({ attempt = 1, runId = 1, withCache = true, matrix = null } = {}) {
       const runner = await createRunner({
         actionPath,
         cacheUrl: withCache ? cache.url : undefined,
         runId,
         attempt,
+        matrix,
         layout: `machine-${runId}-${attempt}`
       })
       closing.push(() => runner.cleanup())

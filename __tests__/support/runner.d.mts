@@ -46,6 +46,8 @@ export interface RunnerOptions {
   readonly cacheUrl?: string | undefined
   readonly runId?: string | number
   readonly attempt?: number
+  /** Of the job; null without one. */
+  readonly matrix?: Readonly<Record<string, unknown>> | null
   /** A name that makes other paths, also relative to one another, for workspace and temp. */
   readonly layout?: string
 }
@@ -79,5 +81,6 @@ export function readAction(text: string): {
 /** The environment variables of a step, with the defaults of the inputs that are not given. @throws Error unknown ones. */
 export function toInputVariables(
   defaults: Readonly<Record<string, string>>,
-  inputs: Readonly<Record<string, string>>
+  inputs: Readonly<Record<string, string>>,
+  matrix?: Readonly<Record<string, unknown>> | null
 ): Record<string, string>

@@ -26,6 +26,7 @@ export async function createRunner({
   cacheUrl,
   runId = '1234567890',
   attempt = 1,
+  matrix = null,
   layout = 'runner'
 }) {
   const base = await mkdtemp(join(tmpdir(), 'runner-'))
@@ -72,7 +73,7 @@ export async function createRunner({
     workspace,
     temp,
     async startMain(inputs = {}, env = {}) {
-      const environment = { ...env, ...toInputVariables(action.inputs, inputs) }
+      const environment = { ...env, ...toInputVariables(action.inputs, inputs, matrix) }
       const phase = await start(action.main, environment)
       lastMain = { environment, phase }
       return phase
@@ -133,13 +134,21 @@ function readScalar(text) {
 }
 
 /** The environment variables of a step, with the defaults of the inputs that are not given. */
-export function toInputVariables(defaults, inputs) {
+export function toInputVariables(defaults, inputs, matrix = null) {
   const unknown = Object.keys(inputs).filter(name => !Object.hasOwn(defaults, name))
   if (unknown.length > 0) throw new Error(`action.yml has no input ${unknown.join(', ')}`)
-  const entries = Object.entries({ ...defaults, ...inputs })
+  const evaluated = Object.entries(defaults).map(([name, value]) => [name, evaluate(value, matrix)])
+  const entries = Object.entries({ ...Object.fromEntries(evaluated), ...inputs })
   return Object.fromEntries(
     entries.map(([name, value]) => [`INPUT_${name.replaceAll(' ', '_').toUpperCase()}`, value])
   )
+}
+
+/** The one expression that our own action.yml has. */
+function evaluate(value, matrix) {
+  if (!value.includes('${{')) return value
+  if (value === '${{ toJSON(matrix) }}') return JSON.stringify(matrix, null, 2)
+  throw new Error(`action.yml: only toJSON(matrix) is evaluated here, found ${value}`)
 }
 
 function createEnvironment({ workspace, temp, toolCache, eventPath, cacheUrl, runId, attempt }) {
