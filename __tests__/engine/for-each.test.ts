@@ -25,6 +25,15 @@ test.each([
   expect(working).toEqual({ now: 0, most })
 })
 
+test.each([0, () => 0])('works on one at a time when it is told none', async atOnce => {
+  const seen: number[] = []
+  await forEach([1, 2], atOnce, async item => {
+    await Promise.resolve()
+    seen.push(item)
+  })
+  expect(seen).toEqual([1, 2])
+})
+
 test('works on as many at once as it is told then', async () => {
   const clock = new MemoryClock()
   let most = 4

@@ -61058,7 +61058,7 @@ async function forEach(items, atOnce, work) {
     let failure;
     await new Promise(resolve => {
         const begin = () => {
-            while (failure === undefined && working < most()) {
+            while (failure === undefined && working < Math.max(1, most())) {
                 const { value, done } = left.next();
                 if (done === true)
                     break;

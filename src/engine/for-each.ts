@@ -13,7 +13,7 @@ export async function forEach<T>(
   let failure: { readonly error: unknown } | undefined
   await new Promise<void>(resolve => {
     const begin = () => {
-      while (failure === undefined && working < most()) {
+      while (failure === undefined && working < Math.max(1, most())) {
         const { value, done } = left.next()
         if (done === true) break
         working++
