@@ -2,9 +2,6 @@ export interface CacheEntry {
   readonly id: number
   readonly key: string
   readonly version: string
-  readonly size: number
-  /** Milliseconds since 1970; a test may change it to make an entry older. */
-  createdAt: number
   /** The archive as the client made it; a test may replace it, the download then serves the new bytes. */
   bytes: Buffer
 }
@@ -21,8 +18,6 @@ export interface CacheFaults {
   html?: boolean | undefined
   /** Answer each blob request, up and down, with this HTTP status. */
   blobStatus?: number | undefined
-  /** Answer this much later. */
-  delayMs?: number | undefined
   /** Only these requests are affected (names as in `requests`); all by default. */
   methods?: readonly string[] | undefined
 }
@@ -30,8 +25,6 @@ export interface CacheFaults {
 export interface CacheRequest {
   /** `CreateCacheEntry`, `FinalizeCacheEntryUpload`, `GetCacheEntryDownloadURL`, `PUT blob` or `GET blob`; `v1 …` for the older service. */
   readonly method: string
-  /** Milliseconds since 1970. */
-  readonly at: number
   /** The key that a call asked for, once its body was read. */
   readonly key?: string
 }
@@ -47,5 +40,5 @@ export interface CacheService {
   close(): Promise<void>
 }
 
-/** Starts a stand-in for the Actions cache service v2 on a free port. */
-export function startCacheService(options?: { host?: string }): Promise<CacheService>
+/** Starts a stand-in for the Actions cache service, v2 and in short v1, on a free port of 127.0.0.1. */
+export function startCacheService(): Promise<CacheService>

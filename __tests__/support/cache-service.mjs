@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
-import { setTimeout as sleep } from 'node:timers/promises'
 
 const twirpPrefix = '/twirp/github.actions.results.api.v1.CacheService/'
 const v1Prefix = '/_apis/artifactcache/'
@@ -21,7 +20,7 @@ const twirpCodes = {
  * immutable per key and version, a prefix finds the newest entry, archives are blobs behind a URL.
  * `faults` may change at any time; cache-service.d.mts says what each does.
  */
-export async function startCacheService({ host = '127.0.0.1' } = {}) {
+export async function startCacheService() {
   const service = { url: '', entries: [], uploads: new Map(), requests: [], faults: {}, nextId: 1 }
   const server = createServer((request, response) => {
     answer(service, request, response).catch(error => {
@@ -31,9 +30,9 @@ export async function startCacheService({ host = '127.0.0.1' } = {}) {
   })
   // The client uploads for as long as it likes.
   server.requestTimeout = 0
-  server.listen(0, host)
+  server.listen(0, '127.0.0.1')
   await once(server, 'listening')
-  service.url = `http://${host}:${server.address().port}/`
+  service.url = `http://127.0.0.1:${server.address().port}/`
 
   return {
     url: service.url,
@@ -53,16 +52,15 @@ async function answer(service, request, response) {
   if (url.pathname.startsWith(v1Prefix)) return answerV1(service, request, url, response)
   const isCall = url.pathname.startsWith(twirpPrefix)
   const method = isCall ? url.pathname.slice(twirpPrefix.length) : `${request.method} blob`
-  const logged = { method, at: Date.now() }
+  const logged = { method }
   service.requests.push(logged)
   const body = await readBody(request)
   if (isCall) logged.key = parseJson(body).key
 
-  const { silent, delayMs = 0, methods, times = Infinity } = service.faults
+  const { silent, methods, times = Infinity } = service.faults
   const faulty = times > 0 && (methods === undefined || methods.includes(method))
   if (faulty) service.faults.times = times - 1
   if (faulty && silent === true) return
-  if (faulty && delayMs > 0) await sleep(delayMs, undefined, { ref: false })
   if (!isCall) return answerBlob(service, { method: request.method, url, body, faulty }, response)
 
   const { status, html } = service.faults
@@ -81,7 +79,7 @@ async function answer(service, request, response) {
 async function answerV1(service, request, url, response) {
   const [, what, id] = /^(cache|caches)(?:\/(\d+))?$/.exec(url.pathname.slice(v1Prefix.length)) ?? []
   const body = await readBody(request)
-  const done = method => service.requests.push({ method, at: Date.now() })
+  const done = method => service.requests.push({ method })
   if (what === 'cache') {
     done('v1 find')
     const prefixes = (url.searchParams.get('keys') ?? '').split(',')
@@ -112,7 +110,7 @@ async function answerV1(service, request, url, response) {
   done('v1 commit')
   service.uploads.delete(id)
   const { key, version, bytes } = upload
-  service.entries.push({ id: Number(id), key, version, size: bytes.length, createdAt: Date.now(), bytes })
+  service.entries.push({ id: Number(id), key, version, bytes })
   sendEmpty(response, 204)
 }
 
@@ -136,7 +134,7 @@ const calls = {
     }
     const { id, bytes } = upload
     service.uploads.delete(String(id))
-    service.entries.push({ id, key, version, size: bytes.length, createdAt: Date.now(), bytes })
+    service.entries.push({ id, key, version, bytes })
     sendJson(response, 200, { ok: true, entry_id: String(id), message: '' })
   },
 
@@ -154,7 +152,7 @@ const calls = {
 
 /** The exact key wins; then the newest entry of the first prefix that has one. */
 function findEntry(entries, version, prefixes) {
-  const newestFirst = entries.filter(entry => entry.version === version).sort(byAge)
+  const newestFirst = entries.filter(entry => entry.version === version).reverse()
   const exact = newestFirst.find(({ key }) => key === prefixes[0])
   if (exact !== undefined) return exact
   for (const prefix of prefixes) {
@@ -162,10 +160,6 @@ function findEntry(entries, version, prefixes) {
     if (found !== undefined) return found
   }
   return undefined
-}
-
-function byAge(a, b) {
-  return b.createdAt - a.createdAt || b.id - a.id
 }
 
 /** The real service's URLs have two path parts and a signature; the client's Azure code relies on the first. */

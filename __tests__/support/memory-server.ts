@@ -133,7 +133,7 @@ const TYPICAL: ServerTraits = {
   stallTimeoutMs: 60_000
 }
 
-export class Inode {
+class Inode {
   private buffer = Buffer.alloc(0)
   private length = 0
   mtime = 0
@@ -450,7 +450,7 @@ export class MemorySession implements Remote {
   private settleEnded: (error: UploadError) => void = () => undefined
   private readonly asked = new Set<Asked>()
   /** Known to the server; `endedWith` is known to the client. */
-  isCut = false
+  private isCut = false
   private isSilent = false
   private appliedAt = 0
   private answeredAt = 0
@@ -709,7 +709,7 @@ export class MemorySession implements Remote {
   }
 }
 
-export class MemoryFile implements RemoteFile {
+class MemoryFile implements RemoteFile {
   constructor(
     private readonly session: MemorySession,
     readonly path: string,

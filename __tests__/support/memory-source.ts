@@ -14,30 +14,21 @@ export interface LocalFile {
   readonly inode: number
 }
 
-export interface DiskTraits {
-  /** Longest slice of a stream. */
-  sliceLength: number
-  /** How long opening, confirming, and hashing each MiB take. */
-  openMs: number
-  confirmMs: number
-  digestMs: number
-  /** Reading the file fails from then on. */
-  isUnreadable: (local: string) => boolean
-  /** Called before each slice, to change the file meanwhile. */
-  onSlice: (local: string, offset: number) => void
-}
-
 /** Local files in memory, which can change between and during attempts. */
-export class MemoryDisk implements DiskTraits {
+export class MemoryDisk {
+  /** Longest slice of a stream. */
   sliceLength = 512 * 1024
-  openMs = 0
+  /** How long confirming, and hashing each MiB take. */
   confirmMs = 0
   digestMs = 0
+  /** Reading the file fails from then on. */
   isUnreadable: (local: string) => boolean = () => false
+  /** Called before each slice, to change the file meanwhile. */
   onSlice: (local: string, offset: number) => void = () => undefined
   readonly files = new Map<string, LocalFile>()
   /** Everything that each file ever held. */
   readonly versions = new Map<string, Buffer[]>()
+  /** Sources that are open. */
   open = 0
   private inodes = 1
 
@@ -66,7 +57,7 @@ export class MemoryDisk implements DiskTraits {
   }
 
   readonly openSource = async (planned: PlannedFile): Promise<Source> => {
-    if (this.openMs > 0) await this.wait(this.openMs)
+    await Promise.resolve()
     if (this.isUnreadable(planned.local)) throw unreadable(planned.local)
     const file = this.at(planned.local)
     if (file.bytes.length !== planned.size) {

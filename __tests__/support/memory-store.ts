@@ -15,7 +15,7 @@ export class MemoryStore implements StateStore {
   onSave: (sealed: string) => void = () => undefined
   /** A save takes as long as this, or until the signal. */
   pause: (signal?: AbortSignal) => Promise<void> = () => Promise.resolve()
-  saving = 0
+  private saving = 0
   mostSaving = 0
 
   load(): Promise<readonly string[]> {

@@ -1,5 +1,3 @@
-import type { ChildProcess } from 'node:child_process'
-
 export type Inputs = Readonly<Record<string, string>>
 /** Added to the job's environment; undefined takes a variable away. */
 export type Environment = Readonly<Record<string, string | undefined>>
@@ -23,7 +21,6 @@ export interface PhaseResult {
 }
 
 export interface Phase {
-  readonly process: ChildProcess
   readonly done: Promise<PhaseResult>
   /** The log so far, masked. */
   output(): string
@@ -40,8 +37,6 @@ export interface Phase {
 export interface RunnerOptions {
   /** The directory with action.yml and dist/. */
   readonly actionPath: string
-  /** The node binary; by default the one that runs this. */
-  readonly node?: string
   /** Turns the cache service on: the URL that startCacheService gives. */
   readonly cacheUrl?: string | undefined
   readonly runId?: string | number
@@ -61,7 +56,6 @@ export interface Runner {
   startMain(inputs?: Inputs, env?: Environment): Promise<Phase>
   runMain(inputs?: Inputs, env?: Environment): Promise<PhaseResult>
   /** With the inputs, environment and saved state of the last main, which may have been killed. */
-  startPost(): Promise<Phase>
   runPost(): Promise<PhaseResult>
   /** Main, then post whatever main did. */
   run(inputs?: Inputs, env?: Environment): Promise<{ main: PhaseResult; post: PhaseResult | undefined }>

@@ -22,7 +22,6 @@ const rssPollMs = 20
  */
 export async function createRunner({
   actionPath,
-  node = process.execPath,
   cacheUrl,
   runId = '1234567890',
   attempt = 1,
@@ -56,7 +55,6 @@ export async function createRunner({
   async function start(script, environment) {
     const files = await createCommandFiles(commandFiles)
     const phase = startPhase({
-      node,
       script: join(actionPath, script),
       workspace,
       files,
@@ -81,15 +79,13 @@ export async function createRunner({
     async runMain(inputs, env) {
       return (await runner.startMain(inputs, env)).done
     },
-    async startPost() {
+    async runPost() {
       if (lastMain === undefined) throw new Error('main has not run, so there is no post')
       if (action.post === undefined) throw new Error('action.yml names no post')
       const { state } = await lastMain.phase.done
       const entries = Object.entries(state).map(([name, value]) => [`STATE_${name}`, value])
-      return start(action.post, { ...lastMain.environment, ...Object.fromEntries(entries) })
-    },
-    async runPost() {
-      return (await runner.startPost()).done
+      const phase = await start(action.post, { ...lastMain.environment, ...Object.fromEntries(entries) })
+      return phase.done
     },
     async run(inputs, env) {
       const main = await runner.runMain(inputs, env)
@@ -221,9 +217,9 @@ async function createCommandFiles(directory) {
   return files
 }
 
-function startPhase({ node, script, workspace, files, masks, environment }) {
+function startPhase({ script, workspace, files, masks, environment }) {
   const startedAt = performance.now()
-  const child = spawn(node, [script], {
+  const child = spawn(process.execPath, [script], {
     cwd: workspace,
     env: environment,
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -275,7 +271,6 @@ function startPhase({ node, script, workspace, files, masks, environment }) {
   })()
 
   return {
-    process: child,
     done,
     output: () => log.masked(),
     waitForLine: pattern => log.waitFor(pattern),

@@ -16,7 +16,7 @@ const entriesPerAnswer = 100
 const maxRead = 256 * 1024 - 1024
 
 /** A request answered with this SFTP status instead of a result. */
-export class StatusError extends Error {
+class StatusError extends Error {
   constructor(code, message) {
     super(message ?? `status ${code}`)
     this.code = code
@@ -94,26 +94,23 @@ export class SftpFiles {
 
 const operations = {
   async open(files, { id, path, flags, attrs }) {
-    const { faults, stats } = files.server
+    const { faults } = files.server
     if (files.openHandles >= (faults.maxHandles ?? Infinity))
       throw new StatusError(status.failure, 'Too many open files')
     const truncates = faults.truncateOnReopen === true && (flags & flag.write) !== 0
     const mode = attrs.mode === undefined ? 0o666 : attrs.mode & 0o7777
     const file = await fs.open(files.path(path), toNodeFlags(truncates ? flags | flag.truncate : flags), mode)
-    stats.opened += 1
     return formatHandle(id, files.keep({ file }))
   },
 
   async close(files, { handle }) {
     await files.close(handle)
-    files.server.stats.closed += 1
   },
 
   async read(files, { id, handle, offset, length }) {
     const buffer = Buffer.allocUnsafe(Math.min(length, maxRead))
     const { bytesRead } = await files.handle(handle).file.read(buffer, 0, buffer.length, offset)
     if (bytesRead === 0) throw new StatusError(status.endOfFile)
-    files.server.stats.bytesRead += bytesRead
     return formatData(id, buffer.subarray(0, bytesRead))
   },
 
@@ -121,16 +118,13 @@ const operations = {
     const { file } = files.handle(handle)
     const { faults, stats } = files.server
     // Lanes write at the same time, so the counts move before the first await.
-    const room = Math.max(0, (faults.failWriteAtBytes ?? Infinity) - stats.bytesWritten)
     const untilCut = faults.cutAfterBytes ?? Infinity
-    const fitting = data.subarray(0, Math.min(data.length, room, untilCut))
+    const fitting = data.subarray(0, untilCut)
     stats.bytesWritten += fitting.length
     if (faults.cutAfterBytes !== undefined) faults.cutAfterBytes -= fitting.length
     if (faults.silentAfterBytes !== undefined) faults.silentAfterBytes -= fitting.length
     await writeAll(file, fitting, offset)
     if (data.length >= untilCut) throw new ConnectionCut()
-    const acknowledgedShort = faults.ackShortWrites === true && fitting.length > 0
-    if (fitting.length < data.length && !acknowledgedShort) throw new StatusError(status.failure)
   },
 
   async copyData(files, { handle, offset, length, toHandle, toOffset }) {
@@ -171,7 +165,6 @@ const operations = {
 
   async fsync(files, { handle }) {
     await files.handle(handle).file.sync()
-    files.server.stats.fsynced += 1
   },
 
   async opendir(files, { id, path }) {
@@ -194,7 +187,6 @@ const operations = {
 
   async mkdir(files, { path, attrs }) {
     await fs.mkdir(files.path(path), attrs.mode === undefined ? 0o777 : attrs.mode & 0o7777)
-    files.server.stats.directories += 1
   },
 
   async rmdir(files, { path }) {
@@ -203,7 +195,6 @@ const operations = {
 
   async remove(files, { path }) {
     await fs.unlink(files.path(path))
-    files.server.stats.removed += 1
   },
 
   async rename(files, { path, newPath }) {
@@ -211,12 +202,10 @@ const operations = {
     const free = files.server.overwriteOnRename || (await isMissing(to))
     if (!free) throw new StatusError(status.failure)
     await fs.rename(files.path(path), to)
-    files.server.stats.renamed += 1
   },
 
   async posixRename(files, { path, newPath }) {
     await fs.rename(files.path(path), files.path(newPath))
-    files.server.stats.renamed += 1
   },
 
   async realpath(files, { id, path }) {
@@ -224,10 +213,7 @@ const operations = {
   },
 
   async statvfs(files, { id, path }) {
-    const system = await fs.statfs(files.path(path))
-    const { failWriteAtBytes = Infinity } = files.server.faults
-    const full = files.server.stats.bytesWritten >= failWriteAtBytes
-    return formatFileSystem(id, full ? { ...system, bfree: 0, bavail: 0 } : system)
+    return formatFileSystem(id, await fs.statfs(files.path(path)))
   }
 }
 

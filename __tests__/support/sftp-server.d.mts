@@ -42,10 +42,6 @@ export interface SftpFaults {
   truncateOnReopen?: boolean | undefined
   /** Answer with this SFTP status instead of doing it; a refused close closes. */
   refuse?: { [operation in RefusableOperation]?: number | undefined } | undefined
-  /** The disk holds this many bytes, counted in `stats.bytesWritten`; what fits is written, the answer is status 4. */
-  failWriteAtBytes?: number | undefined
-  /** With `failWriteAtBytes`: the write that fits in part is answered OK, as ProFTPD and AsyncSSH do. */
-  ackShortWrites?: boolean | undefined
   /** Acknowledge writes in groups of up to eight, last first. */
   reorderAcks?: boolean | undefined
   /** After this many more bytes written do nothing and answer nothing. The server counts down; undefined ends it. */
@@ -66,19 +62,10 @@ export interface SftpFaults {
   exec?: ((command: string, channel: ServerChannel) => void) | undefined
   /** Refuse to open a file while this many handles of the channel are open. */
   maxHandles?: number | undefined
-  /** Refuse the opening of more SSH channels per connection. */
-  maxChannels?: number | undefined
 }
 
 export interface SftpStats {
   readonly bytesWritten: number
-  readonly bytesRead: number
-  readonly opened: number
-  readonly closed: number
-  readonly renamed: number
-  readonly removed: number
-  readonly directories: number
-  readonly fsynced: number
   /** Requests by name, refused ones included: `open`, `write`, `posixRename`, … */
   readonly requests: Readonly<Record<string, number>>
 }
@@ -93,7 +80,6 @@ export interface SftpServerOptions {
   /** The local directory that clients see as `/`. */
   readonly root: string
   readonly host?: string
-  readonly port?: number
   /** What the server calls itself, e.g. `OpenSSH_9.2p1`: ssh2's client sends longer writes to that. */
   readonly ident?: string
   /** Private keys in OpenSSH or PEM form; a new ed25519 key by default. */
@@ -112,19 +98,16 @@ export interface SftpServer {
   readonly root: string
   readonly host: string
   readonly port: number
-  /** The first host key: its public blob, and `type base64`. */
-  readonly hostKey: { readonly blob: Buffer; readonly openssh: string }
   /** One line per host key for this server's own port. */
   readonly knownHosts: string
   /** The same for a link in front of the server. */
-  formatKnownHosts(port: number, host?: string): string
+  formatKnownHosts(port: number): string
   readonly faults: SftpFaults
   readonly stats: SftpStats
   /** Attempts to log in, `none` included. */
   readonly logins: readonly SftpLogin[]
   /** Connections so far, refused ones included. */
   readonly connections: number
-  readonly openConnections: number
   /** SFTP channels of which requests are still carried out, also after their connection has ended. */
   readonly openChannels: number
   /** Ends every connection now. */

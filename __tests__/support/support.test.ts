@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { execFile } from 'node:child_process'
-import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -264,7 +264,8 @@ describe('SFTP server', () => {
     await expect(ask<unknown>(done => sftp.stat('../../none', done))).rejects.toMatchObject({ code: 2 })
     await ask(done => sftp.unlink('/dist/final', done))
     await ask(done => sftp.rmdir('/dist', done))
-    expect(server.stats).toMatchObject({ renamed: 1, removed: 1, fsynced: 1, directories: 1 })
+    expect(await readdir(join(directory, 'remote'))).toEqual([])
+    expect(server.stats.requests).toMatchObject({ rename: 1, posixRename: 1, remove: 1, fsync: 1, mkdir: 1 })
   })
 
   test('takes passwords, keys and answers, and records who tried', async () => {
@@ -300,22 +301,6 @@ describe('SFTP server', () => {
     expect(server.faults.cutAfterBytes).toBeUndefined()
   })
 
-  test('runs out of space, honestly or not', async () => {
-    const server = await openServer({ faults: { failWriteAtBytes: 40_000 } })
-    const { sftp } = await openSession({ ...login, port: server.port })
-    const bytes = await makeBytes(2 * chunk)
-    const acknowledged: number[] = []
-    await expect(upload(sftp, 'honest', bytes, acknowledged)).rejects.toMatchObject({ code: 4 })
-    expect(acknowledged).toEqual([0])
-    server.faults.failWriteAtBytes = 80_000
-    server.faults.ackShortWrites = true
-    await upload(sftp, 'short', bytes)
-    expect((await stat(join(directory, 'remote/short'))).size).toBe(40_000)
-    expect(await ask<{ f_bavail: number }>(done => sftp.ext_openssh_statvfs('/', done))).toMatchObject({
-      f_bavail: 0
-    })
-  })
-
   test('answers out of order, refuses, truncates', async () => {
     const server = await openServer({ faults: { reorderAcks: true } })
     const { sftp } = await openSession({ ...login, port: server.port })
@@ -348,11 +333,10 @@ describe('SFTP server', () => {
     expect(server.stats.requests.close).toBeUndefined()
   })
 
-  test('limits connections and channels', async () => {
-    const server = await openServer({ faults: { maxConnections: 1, maxChannels: 1 } })
-    const { client } = await openSession({ ...login, port: server.port })
+  test('limits connections', async () => {
+    const server = await openServer({ faults: { maxConnections: 1 } })
+    await openSession({ ...login, port: server.port })
     await expect(openSession({ ...login, port: server.port })).rejects.toThrow()
-    await expect(ask<unknown>(done => client.sftp(done))).rejects.toThrow(/open failure/i)
     expect(server.connections).toBe(2)
   })
 
