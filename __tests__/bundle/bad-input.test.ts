@@ -1,10 +1,16 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals'
-import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { writeTree } from '../support/artifact.js'
 import { startLink, type Link } from '../support/link.mjs'
 import { createRunner, type Inputs, type Runner } from '../support/runner.mjs'
-import { copyAction, errorsOf, makeDirectory, warningsOf } from '../support/runner-site.js'
+import {
+  buildTree,
+  copyAction,
+  errorsOf,
+  makeDirectory,
+  unmaskedLog,
+  warningsOf
+} from '../support/runner-site.js'
 import { generateKeyPair } from '../support/sftp-server.mjs'
 
 jest.setTimeout(30_000)
@@ -21,7 +27,7 @@ describe('bad input', () => {
     actionPath = await copyAction()
     link = await startLink({ port: 9 })
     machine = await createRunner({ actionPath })
-    await writeTree(await makeDirectory(machine.workspace, 'build'), { 'a/same.txt': 'a', 'b/same.txt': 'b' })
+    await buildTree(machine, { 'a/same.txt': 'a', 'b/same.txt': 'b' })
   })
 
   afterAll(async () => {
@@ -145,14 +151,12 @@ describe('bad input', () => {
         port: 'x'
       })
       expect(main.exitCode).toBe(1)
-      for (const log of [main.rawLog, post?.rawLog ?? '']) {
-        expect(log.replace(/^::add-mask::.*$/gm, '')).not.toContain(secret)
-      }
+      expect(unmaskedLog(main)).not.toContain(secret)
+      expect(post?.rawLog).not.toContain(secret)
     })
 
     test('with a file name that cannot be sent', async () => {
-      const directory = join(machine.workspace, 'odd')
-      await mkdir(directory, { recursive: true })
+      const directory = await makeDirectory(machine.workspace, 'odd')
       await writeFile(join(directory, 'two\n::error::lines.txt'), '')
       const { main } = await machine.run({ ...good(), paths: 'odd' })
       expect(errorsOf(main)).toEqual([

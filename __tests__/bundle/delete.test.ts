@@ -3,7 +3,7 @@ import { lstat, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises
 import { join } from 'node:path'
 import { writeTree } from '../support/artifact.js'
 import type { Inputs, Runner } from '../support/runner.mjs'
-import { errorsOf, listFiles, makeDirectory, useSite, warningsOf } from '../support/runner-site.js'
+import { buildTree, errorsOf, listFiles, makeDirectory, useSite, warningsOf } from '../support/runner-site.js'
 import { describeWithSshd } from '../support/sshd.js'
 
 jest.setTimeout(60_000)
@@ -27,10 +27,7 @@ describeWithSshd('delete', () => {
 
   beforeEach(async () => {
     machine = await site.machine()
-    await writeTree(
-      await makeDirectory(machine.workspace, 'build'),
-      Object.fromEntries(UPLOADED.map(name => [name, name]))
-    )
+    await buildTree(machine, Object.fromEntries(UPLOADED.map(name => [name, name])))
     await writeFile(join(machine.workspace, '.sftpignore'), '*.log\n/build/uploads/\n')
     outside = await makeDirectory(`${site.target}-outside`)
     await writeFile(join(outside, 'precious.txt'), 'precious')

@@ -1,12 +1,10 @@
 import { expect, jest, test } from '@jest/globals'
 import { lstat, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { writeTree } from '../support/artifact.js'
-import type { Runner } from '../support/runner.mjs'
 import {
+  buildTree,
   errorsOf,
   expectSameTree,
-  makeDirectory,
   mebibyte,
   numberOf,
   useSite,
@@ -18,12 +16,6 @@ jest.setTimeout(60_000)
 
 const SIZE = 24 * mebibyte
 const files = { 'app.bin': SIZE, 'notes.txt': 'notes', 'sub/empty.txt': '' }
-
-async function build(machine: Runner, tree: Readonly<Record<string, number | string>>): Promise<string> {
-  const directory = await makeDirectory(machine.workspace, 'build')
-  await writeTree(directory, tree)
-  return directory
-}
 
 /** Everything below a directory with what a write would change, the directory itself included. */
 async function snapshot(directory: string): Promise<unknown> {
@@ -43,7 +35,7 @@ describeWithSshd('a dry run', () => {
 
   test('shows what a first run would do, and leaves no trace', async () => {
     const machine = await site.machine()
-    const directory = await build(machine, files)
+    const directory = await buildTree(machine, files)
     const { main, post } = await machine.run(dry())
     expect([main.exitCode, post?.exitCode, errorsOf(main), warningsOf(main, post)]).toEqual([0, 0, [], []])
     expect(await snapshot(site.target)).toBe('not there')
@@ -69,15 +61,15 @@ describeWithSshd('a dry run', () => {
 
   test('of an interrupted upload tells what would be kept, and the run after it keeps just that', async () => {
     const first = await site.machine()
-    await build(first, files)
+    await buildTree(first, files)
     site.link.bytesPerSecond = 16 * mebibyte
     await site.runAndCut(first, 12 * mebibyte)
-    site.link.bytesPerSecond = Infinity
+    site.link.bytesPerSecond = undefined
     const before = await snapshot(site.target)
     const entries = site.cache.entries.length
 
     const second = await site.machine({ attempt: 2 })
-    await build(second, files)
+    await buildTree(second, files)
     const { main: preview } = await second.run(dry())
     expect(preview.exitCode).toBe(0)
     expect(preview.log).toMatch(/Would continue \S*app\.bin from .* \(sends .* of 24 MiB\): /)
@@ -93,11 +85,11 @@ describeWithSshd('a dry run', () => {
 
   test('of what is in place shows that nothing would be sent', async () => {
     const machine = await site.machine()
-    await build(machine, files)
+    await buildTree(machine, files)
     expect((await machine.run(site.inputs())).main.exitCode).toBe(0)
     const before = await snapshot(site.target)
     const again = await site.machine({ attempt: 2 })
-    await build(again, files)
+    await buildTree(again, files)
     const { main } = await again.run(dry())
     expect(main.outputs).toMatchObject({
       state: 'complete',
@@ -110,7 +102,7 @@ describeWithSshd('a dry run', () => {
 
   test('checks the host key, and logs in', async () => {
     const machine = await site.machine()
-    await build(machine, files)
+    await buildTree(machine, files)
     const fingerprint = `SHA256:${'A'.repeat(43)}`
     const wrong = { 'known-hosts': '', 'host-key-fingerprint': fingerprint }
     const { main: unproven } = await machine.run({ ...dry(), ...wrong })

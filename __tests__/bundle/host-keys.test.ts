@@ -5,9 +5,8 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { writeTree } from '../support/artifact.js'
 import type { Inputs, PhaseResult } from '../support/runner.mjs'
-import { errorsOf, makeDirectory, until, useSite, warningsOf } from '../support/runner-site.js'
+import { buildTree, errorsOf, until, useSite, warningsOf } from '../support/runner-site.js'
 import { generateKeyPair } from '../support/sftp-server.mjs'
 import { describeWithSshd, startSshd, type Sshd } from '../support/sshd.js'
 
@@ -31,7 +30,7 @@ describeWithSshd('host keys', () => {
   /** Uploads a file with this pinned, and nothing else. */
   async function upload(pinned: Inputs): Promise<PhaseResult> {
     const machine = await site.machine({ withCache: false })
-    await writeTree(await makeDirectory(machine.workspace, 'build'), { 'notes.txt': 'notes' })
+    await buildTree(machine, { 'notes.txt': 'notes' })
     return machine.runMain(site.inputs({ 'known-hosts': '', state: 'none', retries: '5', ...pinned }))
   }
 

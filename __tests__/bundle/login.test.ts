@@ -1,13 +1,20 @@
-import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals'
 import { execFile } from 'node:child_process'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { writeTree } from '../support/artifact.js'
-import type { Environment, Inputs, PhaseResult } from '../support/runner.mjs'
-import { createRunner } from '../support/runner.mjs'
-import { copyAction, errorsOf, makeDirectory, until, useSite, warningsOf } from '../support/runner-site.js'
+import { createRunner, type Environment, type Inputs, type PhaseResult } from '../support/runner.mjs'
+import {
+  buildTree,
+  copyAction,
+  errorsOf,
+  makeDirectory,
+  unmaskedLog,
+  until,
+  useSite,
+  warningsOf
+} from '../support/runner-site.js'
 import { startSftpServer, type SftpServer, type SftpUser } from '../support/sftp-server.mjs'
 import { describeWithSshd, startSshd } from '../support/sshd.js'
 
@@ -37,7 +44,7 @@ describeWithSshd('a login at sshd', () => {
 
   async function upload(inputs: Inputs): Promise<PhaseResult> {
     const machine = await site.machine({ withCache: false })
-    await writeTree(await makeDirectory(machine.workspace, 'build'), { 'notes.txt': 'notes' })
+    await buildTree(machine, { 'notes.txt': 'notes' })
     return machine.runMain(site.inputs({ state: 'none', retries: '5', ...inputs }))
   }
 
@@ -90,7 +97,7 @@ describeWithSshd('a login at sshd', () => {
   ])('with a key pasted %s, which stays secret', async (_name, paste) => {
     const result = await upload({ key: paste(site.sshd.privateKey) })
     await expectUploaded(result)
-    const told = [result.log, result.rawLog.replace(/^::add-mask::.*$/gm, ''), result.summary].join('\n')
+    const told = [result.log, unmaskedLog(result), result.summary].join('\n')
     const lines = [site.sshd.privateKey, paste(site.sshd.privateKey)].flatMap(key =>
       key.split(/\r?\n|\\r|\\n| /)
     )
@@ -114,7 +121,7 @@ describeWithSshd('a login at sshd', () => {
     expect(errorsOf(result)).toEqual([expect.stringMatching(expected)])
     expect(result.outputs.state).toBe('incomplete')
     expect(site.link.connections).toBe(0)
-    expect(result.rawLog.replace(/^::add-mask::.*$/gm, '')).not.toMatch(/wrong guess|not a key/)
+    expect(unmaskedLog(result)).not.toMatch(/wrong guess|not a key/)
   })
 
   test('with a key that is not accepted: one attempt, and what to do', async () => {
@@ -143,12 +150,15 @@ describe('a login', () => {
   let actionPath: string
   const closing: (() => Promise<unknown>)[] = []
 
-  beforeEach(async () => {
+  beforeAll(async () => {
     actionPath = await copyAction()
   })
 
   afterEach(async () => {
     for (const close of closing.splice(0).reverse()) await close()
+  })
+
+  afterAll(async () => {
     await rm(actionPath, { recursive: true, force: true })
   })
 
@@ -162,7 +172,7 @@ describe('a login', () => {
     closing.push(() => server.close())
     const machine = await createRunner({ actionPath })
     closing.push(() => machine.cleanup())
-    await writeTree(await makeDirectory(machine.workspace, 'build'), { 'notes.txt': 'notes' })
+    await buildTree(machine, { 'notes.txt': 'notes' })
     return machine.runMain(
       {
         host: server.host,
@@ -190,7 +200,7 @@ describe('a login', () => {
     const result = await upload({ password }, { password })
     await expectUploaded(result)
     expect(tried()).toEqual([['password', true]])
-    expect(result.rawLog.replace(/^::add-mask::.*$/gm, '')).not.toContain(password)
+    expect(unmaskedLog(result)).not.toContain(password)
   })
 
   test('shows its dialogue where RUNNER_DEBUG is set, without a secret', async () => {
@@ -198,7 +208,7 @@ describe('a login', () => {
     await expectUploaded(result)
     expect(result.rawLog).toMatch(/^::debug::connect to 127\.0\.0\.1 port \d+: .*KEX algorithm/m)
     expect(result.rawLog.match(/^::debug::connect/gm)?.length).toBeLessThan(200)
-    expect(result.rawLog.replace(/^::add-mask::.*$/gm, '')).not.toContain(password)
+    expect(unmaskedLog(result)).not.toContain(password)
   })
 
   test('with a password that is asked for by keyboard-interactive', async () => {
@@ -223,7 +233,7 @@ describe('a login', () => {
     expect([result.exitCode, server.connections]).toEqual([1, 1])
     expect(errorsOf(result)[0]).toMatch(/refuses deploy with the password/)
     expect(tried().filter(([method]) => method === 'password')).toEqual([['password', false]])
-    expect(result.rawLog.replace(/^::add-mask::.*$/gm, '')).not.toContain('wrong guess')
+    expect(unmaskedLog(result)).not.toContain('wrong guess')
   })
 
   test('of an unknown user: one attempt, and the user is named', async () => {

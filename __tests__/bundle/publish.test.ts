@@ -3,9 +3,9 @@ import { execFile } from 'node:child_process'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { sha256File, writeTree } from '../support/artifact.js'
-import type { Runner } from '../support/runner.mjs'
+import { sha256File } from '../support/artifact.js'
 import {
+  buildTree,
   errorsOf,
   expectSameTree,
   fewBlocks,
@@ -35,12 +35,6 @@ const names = Object.keys(tree).sort()
 describeWithSshd('a set of files', () => {
   const site = useSite()
 
-  async function build(machine: Runner): Promise<string> {
-    const directory = await makeDirectory(machine.workspace, 'build')
-    await writeTree(directory, tree)
-    return directory
-  }
-
   describe('with publish: together', () => {
     const together = { publish: 'together' }
 
@@ -55,7 +49,7 @@ describeWithSshd('a set of files', () => {
 
     test('is put in place', async () => {
       const machine = await site.machine()
-      const directory = await build(machine)
+      const directory = await buildTree(machine, tree)
       const { main, post } = await machine.run(site.inputs(together))
       expect([main.exitCode, post?.exitCode, ...warningsOf(main, post)]).toEqual([0, 0])
       expect(main.outputs['uploaded-count']).toBe(String(names.length))
@@ -64,14 +58,14 @@ describeWithSshd('a set of files', () => {
 
     test('that is cut stays as it was; a re-run elsewhere sends what is missing', async () => {
       const machine = await site.machine()
-      await build(machine)
+      await buildTree(machine, tree)
       site.link.bytesPerSecond = 40 * mebibyte
       const { main } = await site.runAndCut(machine, 20 * mebibyte, site.inputs(together))
       expect(main.outputs).toMatchObject({ state: 'incomplete', 'uploaded-count': '0' })
       await expectAllOld()
 
       const again = await site.machine({ attempt: 2 })
-      const directory = await build(again)
+      const directory = await buildTree(again, tree)
       const next = await again.run(site.inputs(together))
       expect([next.main.exitCode, ...warningsOf(next.main, next.post)]).toEqual([0])
       expect(numberOf(next.main, 'sent-bytes')).toBeLessThan(10 * mebibyte + fewBlocks)
@@ -80,7 +74,7 @@ describeWithSshd('a set of files', () => {
 
     test('that is cancelled stays as it was', async () => {
       const machine = await site.machine()
-      await build(machine)
+      await buildTree(machine, tree)
       site.link.bytesPerSecond = 12 * mebibyte
       const phase = await machine.startMain(site.inputs(together))
       await site.link.waitFor(15 * mebibyte)
@@ -92,7 +86,7 @@ describeWithSshd('a set of files', () => {
 
     test('in which a file cannot be sent stays as it was, and the error is that of the file', async () => {
       const machine = await site.machine()
-      const directory = await build(machine)
+      const directory = await buildTree(machine, tree)
       await writeFile(join(directory, 'blocked'), 'x')
       await makeDirectory(site.target, 'blocked')
       const { main } = await machine.run(site.inputs(together))
@@ -107,7 +101,7 @@ describeWithSshd('a set of files', () => {
 
   test('has checksums that sha256sum finds right', async () => {
     const machine = await site.machine()
-    const directory = await build(machine)
+    const directory = await buildTree(machine, tree)
     const inputs = site.inputs({ 'checksum-file': 'meta/SHA256SUMS' })
     const { main, post } = await machine.run(inputs)
     expect([main.exitCode, ...errorsOf(main), ...warningsOf(main, post)]).toEqual([0])

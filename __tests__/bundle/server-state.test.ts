@@ -6,6 +6,7 @@ import { blocksIn } from '../support/cache-service-archive.js'
 import type { Inputs, PhaseResult, Runner } from '../support/runner.mjs'
 import {
   buildArtifact,
+  buildTree,
   fewBlocks,
   listFiles,
   makeDirectory,
@@ -190,9 +191,7 @@ describeWithSshd('the state on the server', () => {
 
     test('where it may only be read, and holds what an earlier run left there', async () => {
       const first = await site.machine({ runId: 1 })
-      await writeTree(join(await makeDirectory(first.workspace, 'build')), {
-        'app.bin': 'an earlier version'
-      })
+      await buildTree(first, { 'app.bin': 'an earlier version' })
       expect((await first.run(site.inputs())).main.exitCode).toBe(0)
       expect(site.cache.entries).toHaveLength(1)
 
@@ -248,8 +247,7 @@ describeWithSshd('the state on the server', () => {
         const counts: number[] = []
         for (const shard of shards) {
           const machine = await site.machine({ attempt, withCache: false })
-          const build = await makeDirectory(machine.workspace, 'build')
-          await writeTree(build, Object.fromEntries(names.map(name => [name, name])))
+          await buildTree(machine, Object.fromEntries(names.map(name => [name, name])))
           const { main, post } = await machine.run(inputs({ shard }))
           expect([main.exitCode, warningsOf(main, post)]).toEqual([0, []])
           counts.push(numberOf(main, attempt === 1 ? 'uploaded-count' : 'skipped-count'))

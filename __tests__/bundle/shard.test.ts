@@ -1,11 +1,11 @@
 import { expect, jest, test } from '@jest/globals'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { writeTree } from '../support/artifact.js'
 import {
+  buildTree,
   errorsOf,
   expectSameTree,
   listFiles,
-  makeDirectory,
   mebibyte,
   numberOf,
   useSite,
@@ -25,7 +25,7 @@ describeWithSshd('the shards of an upload', () => {
   /** Runs one job of the matrix on a machine of its own. */
   async function runShard(shard: string, files: Readonly<Record<string, number | string>>, attempt = 1) {
     const machine = await site.machine({ attempt })
-    await writeTree(await makeDirectory(machine.workspace, 'build'), files)
+    await buildTree(machine, files)
     const { main, post } = await machine.run(site.inputs({ shard }))
     expect([main.exitCode, errorsOf(main), warningsOf(main, post)]).toEqual([0, [], []])
     return main
@@ -46,8 +46,7 @@ describeWithSshd('the shards of an upload', () => {
     }
     expect(shares.flat().sort()).toEqual(names.map(name => join(site.target, name)).sort())
     const machine = await site.machine({ attempt: 2 })
-    await writeTree(await makeDirectory(machine.workspace, 'build'), tree)
-    await expectSameTree(site.target, join(machine.workspace, 'build'))
+    await expectSameTree(site.target, await buildTree(machine, tree))
 
     for (let index = 1; index <= COUNT; index++) {
       const main = await runShard(`${index}/${COUNT}`, tree, 2)
@@ -71,34 +70,35 @@ describeWithSshd('the shards of an upload', () => {
 
   test('one that is interrupted continues on its own', async () => {
     const large = { 'app.bin': 24 * mebibyte }
-    const shares = await Promise.all(
-      ['1/2', '2/2'].map(async shard => ({ shard, main: await dry(shard, large) }))
-    )
-    const owner = shares.find(({ main }) => remotesOf(main).length === 1)?.shard ?? ''
+    const { owner, other } = await shardsOfOne(large)
     const machine = await site.machine()
-    await writeTree(await makeDirectory(machine.workspace, 'build'), large)
+    await buildTree(machine, large)
     site.link.bytesPerSecond = 16 * mebibyte
     await site.runAndCut(machine, 12 * mebibyte, site.inputs({ shard: owner }))
-    site.link.bytesPerSecond = Infinity
-    const other = owner === '1/2' ? '2/2' : '1/2'
+    site.link.bytesPerSecond = undefined
     expect((await runShard(other, large, 2)).outputs).toMatchObject({ 'total-bytes': '0' })
     const main = await runShard(owner, large, 2)
     expect(main.outputs).toMatchObject({ state: 'complete', 'resumed-count': '1' })
   })
 
-  async function dry(shard: string, files: Readonly<Record<string, number | string>>) {
-    const machine = await site.machine({ runId: 99, attempt: Number(shard[0]) })
-    await writeTree(await makeDirectory(machine.workspace, 'build'), files)
-    return (await machine.run(site.inputs({ shard, 'dry-run': 'true' }))).main
+  /** Which of two shards has the only file, found by dry runs, and which has none. */
+  async function shardsOfOne(file: Readonly<Record<string, number | string>>) {
+    const machine = await site.machine({ runId: 99 })
+    await buildTree(machine, file)
+    const hasFile = async (shard: string) =>
+      remotesOf(await machine.runMain(site.inputs({ shard, 'dry-run': 'true' }))).length === 1
+    return (await hasFile('1/2')) ? { owner: '1/2', other: '2/2' } : { owner: '2/2', other: '1/2' }
   }
 
   test('one without files is a success', async () => {
-    const mains = await Promise.all(['1/2', '2/2'].map(shard => dry(shard, { 'only.txt': 'x' })))
-    const [empty] = mains.filter(main => remotesOf(main).length === 0)
-    expect(empty?.exitCode).toBe(0)
-    expect(empty?.outputs).toMatchObject({ state: 'complete', 'total-bytes': '0', files: '[]' })
-    expect(empty?.log).toContain('has 0 of 1 file, 0 B of 1 B.')
-    expect(await listFiles(site.sshd.root)).toEqual(expect.not.arrayContaining(['only.txt']))
+    const only = { 'only.txt': 'x' }
+    const { owner, other } = await shardsOfOne(only)
+    const empty = await runShard(other, only)
+    expect(empty.outputs).toMatchObject({ state: 'complete', 'total-bytes': '0', files: '[]' })
+    expect(empty.log).toContain('has 0 of 1 file, 0 B of 1 B.')
+    expect(existsSync(site.target)).toBe(false)
+    await runShard(owner, only)
+    expect(await listFiles(site.target)).toEqual(['only.txt'])
   })
 
   test('none is a success when the paths match nothing', async () => {

@@ -1,10 +1,9 @@
 import { beforeEach, describe, expect, jest, test } from '@jest/globals'
 import { readFile, rm, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { writeTree } from '../support/artifact.js'
 import {
+  buildTree,
   expectSameTree,
-  makeDirectory,
   mebibyte,
   numberOf,
   stateFiles,
@@ -48,8 +47,7 @@ describeWithSshd('unchanged files', () => {
   }: Run) {
     if (attempt === 1) runs += 1
     const machine = await site.machine({ runId: runs, attempt, withCache })
-    const directory = await makeDirectory(machine.workspace, 'build')
-    await writeTree(directory, { ...tree, ...changes })
+    const directory = await buildTree(machine, { ...tree, ...changes })
     const before = site.link.sent
     const env = { GITHUB_REF: `refs/heads/${ref}`, GITHUB_REF_NAME: ref }
     const { main, post } = await machine.run(site.inputs({ state, verify }), env)

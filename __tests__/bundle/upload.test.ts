@@ -2,10 +2,11 @@ import { beforeEach, describe, expect, jest, test } from '@jest/globals'
 import { chmod, mkdir, readFile, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
-import { sha256File, writeTree } from '../support/artifact.js'
+import { sha256File } from '../support/artifact.js'
 import { readEntry } from '../support/cache-service-archive.js'
 import type { Runner } from '../support/runner.mjs'
 import {
+  buildTree,
   errorsOf,
   expectSameTree,
   listFiles,
@@ -48,15 +49,9 @@ const tree = {
 describeWithSshd('an upload', () => {
   const site = useSite()
 
-  async function build(machine: Runner, files: Readonly<Record<string, number | string>>): Promise<string> {
-    const directory = await makeDirectory(machine.workspace, 'build')
-    await writeTree(directory, files)
-    return directory
-  }
-
   test('puts a tree in place, byte for byte, whatever the names', async () => {
     const machine = await site.machine()
-    const directory = await build(machine, tree)
+    const directory = await buildTree(machine, tree)
     await chmod(join(directory, 'bin/run.sh'), 0o755)
     await chmod(join(directory, 'empty.txt'), 0o640)
     const { main, post } = await machine.run(site.inputs())
@@ -108,7 +103,7 @@ describeWithSshd('an upload', () => {
     secrets.push(passphrase, 'a password for tests', site.sshd.privateKey.split('\n')[2] ?? '')
     const key = encryptedKey
     const machine = await site.machine()
-    await build(machine, { 'app.bin': 4 * mebibyte })
+    await buildTree(machine, { 'app.bin': 4 * mebibyte })
     site.link.bytesPerSecond = 2 * mebibyte
     const phase = await machine.startMain(
       site.inputs({ key, passphrase, password: 'a password for tests', 'checkpoint-interval': '1' })
@@ -144,13 +139,13 @@ describeWithSshd('an upload', () => {
 
     beforeEach(async () => {
       const machine = await site.machine()
-      await build(machine, files)
+      await buildTree(machine, files)
       expect((await machine.run(site.inputs())).main.exitCode).toBe(0)
     })
 
     async function runAgain() {
       const machine = await site.machine({ attempt: 2 })
-      const directory = await build(machine, files)
+      const directory = await buildTree(machine, files)
       const { main, post } = await machine.run(site.inputs())
       expect([main.exitCode, warningsOf(main, post)]).toEqual([0, []])
       await expectSameTree(site.target, directory)
@@ -172,7 +167,7 @@ describeWithSshd('an upload', () => {
 
     test('skips everything in a later run, too', async () => {
       const machine = await site.machine({ runId: 2 })
-      await build(machine, files)
+      await buildTree(machine, files)
       const { main } = await machine.run(site.inputs())
       expect(main.outputs).toMatchObject({ state: 'complete', 'skipped-count': '3', 'sent-bytes': '0' })
     })
@@ -180,7 +175,7 @@ describeWithSshd('an upload', () => {
     test('fails when the server is away, and does not speak of bytes to continue with', async () => {
       site.link.refuse = true
       const machine = await site.machine({ attempt: 2 })
-      await build(machine, files)
+      await buildTree(machine, files)
       const { main } = await machine.run(site.inputs())
       expect(main.exitCode).toBe(1)
       expect(main.outputs).toMatchObject({ state: 'incomplete', 'failed-count': '3' })
@@ -207,7 +202,7 @@ describeWithSshd('an upload', () => {
 
     test('uploads what was changed here', async () => {
       const machine = await site.machine({ attempt: 2 })
-      const directory = await build(machine, { ...files, 'notes.txt': 'Notes' })
+      const directory = await buildTree(machine, { ...files, 'notes.txt': 'Notes' })
       const { main } = await machine.run(site.inputs())
       expect(main.outputs).toMatchObject({ 'uploaded-count': '1', 'skipped-count': '2', 'sent-bytes': '5' })
       await expectSameTree(site.target, directory)
@@ -220,7 +215,7 @@ describeWithSshd('an upload', () => {
 
     test('fails by default and names the paths, without a connection', async () => {
       const machine = await site.machine()
-      await build(machine, { 'app.bin': 1 })
+      await buildTree(machine, { 'app.bin': 1 })
       const { main, post } = await machine.run(site.inputs({ paths: 'build/*.zip\nother' }))
       expect(main.exitCode).toBe(1)
       expect(errorsOf(main).join('\n')).toMatch(/paths.*build\/\*\.zip.*other/s)
@@ -272,7 +267,7 @@ describeWithSshd('an upload', () => {
       async name => {
         await mkdir(join(site.target, name, 'below'), { recursive: true })
         const machine = await site.machine()
-        await build(machine, files)
+        await buildTree(machine, files)
         const main = await expectAllBut([name], machine)
         expect(errorsOf(main).join('\n')).toContain('directory')
         expect(errorsOf(main).join('\n')).toContain(name)
@@ -291,7 +286,7 @@ describeWithSshd('an upload', () => {
 
     test('because it cannot be read: the others are uploaded', async () => {
       const machine = await site.machine()
-      const path = join(await build(machine, files), 'small.txt')
+      const path = join(await buildTree(machine, files), 'small.txt')
       if (userInfo().uid === 0) {
         // Nobody may read it, not even root.
         await rm(path)
@@ -307,7 +302,7 @@ describeWithSshd('an upload', () => {
       await makeDirectory(site.target)
       await writeFile(join(site.target, 'docs'), 'a file')
       const machine = await site.machine()
-      await build(machine, { 'docs/index.html': 'x', 'app.bin': 2 * mebibyte })
+      await buildTree(machine, { 'docs/index.html': 'x', 'app.bin': 2 * mebibyte })
       const { main } = await machine.run(site.inputs())
       expect(main.exitCode).toBe(1)
       expect(main.outputs).toMatchObject({ 'failed-count': '1', 'uploaded-count': '1' })
@@ -318,7 +313,7 @@ describeWithSshd('an upload', () => {
 
   test('over one connection, in small chunks, with every byte read back, gives the same', async () => {
     const machine = await site.machine()
-    const directory = await build(machine, { 'app.bin': 5 * mebibyte + 3, 'notes.txt': 'notes' })
+    const directory = await buildTree(machine, { 'app.bin': 5 * mebibyte + 3, 'notes.txt': 'notes' })
     const built = 1_700_000_000
     await utimes(join(directory, 'app.bin'), built, built)
     const { main } = await machine.run(
@@ -344,7 +339,7 @@ describeWithSshd('an upload', () => {
   test('of many small files arrives whole', async () => {
     const machine = await site.machine()
     const names = Array.from({ length: 500 }, (_, index) => `${index % 20}/file ${index}.txt`)
-    const directory = await build(
+    const directory = await buildTree(
       machine,
       Object.fromEntries(names.map(name => [name, `content of ${name}`]))
     )

@@ -3,7 +3,7 @@ import { cp, mkdir, mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promise
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { sha256File, writeArtifact } from './artifact.js'
+import { sha256File, writeArtifact, writeTree } from './artifact.js'
 import { startCacheService, type CacheService } from './cache-service.mjs'
 import { startLink, type Link } from './link.mjs'
 import {
@@ -143,6 +143,16 @@ export async function buildArtifact(machine: Runner, size: number): Promise<stri
   return directory
 }
 
+/** Makes these files in `build`, sizes or content by name. Returns the directory. */
+export async function buildTree(
+  machine: Runner,
+  files: Readonly<Record<string, number | string>>
+): Promise<string> {
+  const directory = await makeDirectory(machine.workspace, 'build')
+  await writeTree(directory, files)
+  return directory
+}
+
 /**
  * Starts main, and waits for its first connection. `endsWithinMs` is how long it may go on after a signal: until its
  * own latest end, and as long again as this machine took to bring it up.
@@ -185,6 +195,11 @@ export async function until(
 /** A count or a number of bytes in the outputs. */
 export function numberOf({ outputs }: PhaseResult, name: string): number {
   return Number(outputs[name])
+}
+
+/** The log before masking, without the lines that tell the runner what to mask. */
+export function unmaskedLog({ rawLog }: PhaseResult): string {
+  return rawLog.replace(/^::add-mask::.*$/gm, '')
 }
 
 /** The texts of all warnings, unmasked. */

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { readEntry } from './cache-service-archive.js'
 import { startCommand, type Command, type CommandOptions } from './command.js'
 import type { Environment, Inputs, Phase, PhaseResult, Runner } from './runner.mjs'
-import { listFiles, makeDirectory, readAll, type Site } from './runner-site.js'
+import { listFiles, makeDirectory, readAll, unmaskedLog, type Site } from './runner-site.js'
 import type { Needles } from './secret-needles.js'
 import { startSftpServer, type SftpServer } from './sftp-server.mjs'
 import { startSshd, type Sshd, type SshdOptions } from './sshd.js'
@@ -51,9 +51,10 @@ export function useSecretSearch(site: Site): SecretSearch {
     processes = site.closeLater(await watchProcesses())
   })
 
-  function notePhase({ rawLog, log, outputs, state, summary }: PhaseResult): void {
+  function notePhase(phase: PhaseResult): void {
+    const { log, outputs, state, summary } = phase
     texts.push(
-      ['raw log', rawLog.replace(/^::add-mask::.*$/gm, '')],
+      ['raw log', unmaskedLog(phase)],
       ['log', log],
       ['outputs', JSON.stringify(outputs)],
       ['saved state', JSON.stringify(state)],
