@@ -15,6 +15,8 @@ import {
   until,
   useSite
 } from '../support/runner-site.js'
+import { generateKeyPair } from '../support/sftp-server.mjs'
+import { describeWithAgent, startAgent, type TestAgent } from '../support/ssh-agent.js'
 import { describeWithSshd } from '../support/sshd.js'
 
 jest.setTimeout(60_000)
@@ -284,24 +286,17 @@ describeWithSshd('the command line', () => {
       expect(stderr).not.toContain('a guess')
     })
 
-    describe('by the ssh agent', () => {
-      let agent: { readonly socket: string; readonly pid: number }
+    describeWithAgent('by the ssh agent', () => {
+      let agent: TestAgent
 
       beforeEach(async () => {
-        const socket = join(home, 'agent')
-        const { stdout } = await run('ssh-agent', ['-s', '-a', socket])
-        agent = { socket, pid: Number(/SSH_AGENT_PID=(\d+)/.exec(stdout)?.[1]) }
-      })
-      afterEach(() => {
-        process.kill(agent.pid)
+        agent = site.closeLater(await startAgent())
       })
 
       const environment = () => ({ SSH_AUTH_SOCK: agent.socket })
-      const add = (...keys: string[]) =>
-        run('ssh-add', ['-q', ...keys], { env: { ...process.env, ...environment() } })
 
       test('uploads, and continues what was interrupted', async () => {
-        await add(join(home, '.ssh', 'id'))
+        await agent.add(join(home, '.ssh', 'id'))
         await build()
         site.link.bytesPerSecond = 40 * mebibyte
         void site.link.cutAfter(cutAt).then(() => (site.link.refuse = true))
@@ -314,13 +309,13 @@ describeWithSshd('the command line', () => {
       })
 
       test('is not asked with --no-agent', async () => {
-        await add(join(home, '.ssh', 'id'))
+        await agent.add(join(home, '.ssh', 'id'))
         const { exitCode } = await upload(argv(...server(), '--no-agent'), { environment: environment() })
         expect([exitCode, site.link.connections]).toEqual([2, 0])
       })
 
       test('is not asked before the host is proven', async () => {
-        await add(join(home, '.ssh', 'id'))
+        await agent.add(join(home, '.ssh', 'id'))
         await rm(join(home, '.ssh', 'known_hosts'))
         const logged = site.sshd.log().length
         const { exitCode, stderr } = await upload(argv(...server()), { environment: environment() })
@@ -348,7 +343,7 @@ describeWithSshd('the command line', () => {
       async function addStrangers(count: number) {
         const keys = Array.from({ length: count }, (_, index) => join(home, `stranger-${index}`))
         for (const key of keys) await run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', key])
-        await add(...keys)
+        await agent.add(...keys)
       }
     })
   })
@@ -400,9 +395,7 @@ describeWithSshd('the command line', () => {
 
     async function otherKnownHosts() {
       const file = join(home, 'other')
-      await run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', file])
-      const key = (await readFile(`${file}.pub`, 'utf8')).split(' ').slice(0, 2).join(' ')
-      await writeFile(file, `[${site.sshd.host}]:${site.link.port} ${key}\n`)
+      await writeFile(file, `[${site.sshd.host}]:${site.link.port} ${generateKeyPair().public}\n`)
       return file
     }
   })

@@ -1,4 +1,3 @@
-import { describe, test } from '@jest/globals'
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
@@ -6,6 +5,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { promisify } from 'node:util'
+import { describeWithProgram } from './describe-with-program.js'
 
 const run = promisify(execFile)
 
@@ -20,6 +20,8 @@ export interface AgentKey {
 
 export interface TestAgent {
   readonly socket: string
+  /** Takes the keys in these files, besides those that it has. */
+  add(...files: readonly string[]): Promise<void>
   /** Forgets all keys and takes a new one of this type. */
   holdOnly(type: string): Promise<AgentKey>
   holdNone(): Promise<void>
@@ -29,18 +31,7 @@ export interface TestAgent {
 /** A describe that needs OpenSSH's ssh-agent: without it, skipped with one line, or failed where CI is set. */
 export function describeWithAgent(name: string, define: () => void): void {
   const isThere = (process.env.PATH ?? '').split(delimiter).some(path => existsSync(join(path, 'ssh-agent')))
-  if (isThere) {
-    describe(name, define)
-  } else if (process.env.CI !== undefined && process.env.CI !== '') {
-    describe(name, () => {
-      test('needs ssh-agent', () => {
-        throw new Error('ssh-agent is not installed; CI runs every test')
-      })
-    })
-  } else {
-    console.log(`skipped, ssh-agent is not installed: ${name}`)
-    describe.skip(name, define)
-  }
+  describeWithProgram({ name: 'ssh-agent', isThere }, name, define)
 }
 
 /** Starts OpenSSH's ssh-agent with a socket of its own. */
@@ -55,15 +46,19 @@ export async function startAgent(): Promise<TestAgent> {
   const holdNone = async () => {
     await run('ssh-add', ['-q', '-D'], { env })
   }
+  const add = async (...files: readonly string[]) => {
+    await run('ssh-add', ['-q', ...files], { env })
+  }
   return {
     socket,
+    add,
     holdNone,
     async holdOnly(type) {
       await holdNone()
       keys += 1
       const file = join(directory, `key-${keys}`)
       await run('ssh-keygen', ['-q', '-t', type, '-N', '', '-C', 'test', '-f', file])
-      await run('ssh-add', ['-q', file], { env })
+      await add(file)
       const [privateKey, publicKey] = [await readFile(file, 'utf8'), await readFile(`${file}.pub`, 'utf8')]
       const { stdout } = await run('ssh-keygen', ['-lf', `${file}.pub`])
       return { privateKey, publicKey, publicFile: `${file}.pub`, fingerprint: stdout.split(' ')[1] ?? '' }

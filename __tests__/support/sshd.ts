@@ -1,4 +1,3 @@
-import { describe, test } from '@jest/globals'
 import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises'
@@ -6,6 +5,7 @@ import { createServer } from 'node:net'
 import { tmpdir, userInfo } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { promisify } from 'node:util'
+import { describeWithProgram } from './describe-with-program.js'
 
 const run = promisify(execFile)
 const host = '127.0.0.1'
@@ -62,18 +62,7 @@ export function findSshd(): string | undefined {
 
 /** A describe that needs sshd: without it, skipped with one line, or failed where CI is set. */
 export function describeWithSshd(name: string, define: () => void): void {
-  if (findSshd() !== undefined) {
-    describe(name, define)
-  } else if (process.env.CI !== undefined && process.env.CI !== '') {
-    describe(name, () => {
-      test('needs sshd', () => {
-        throw new Error('sshd is not installed; CI runs every test')
-      })
-    })
-  } else {
-    console.log(`skipped, sshd is not installed: ${name}`)
-    describe.skip(name, define)
-  }
+  describeWithProgram({ name: 'sshd', isThere: findSshd() !== undefined }, name, define)
 }
 
 /** Starts OpenSSH's sshd for the current user on a free port of 127.0.0.1, with keys of its own. */
