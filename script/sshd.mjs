@@ -1,10 +1,9 @@
 // OpenSSH's sshd with throw-away keys, for what runs outside of the tests.
 import { execFileSync, spawn } from 'node:child_process'
-import { randomInt } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
+import { freePort } from '../__tests__/support/free-port.mjs'
 
 /**
  * Starts sshd in `folder`, where its keys are, and waits until it listens. `before` precedes its command, `options` are
@@ -71,22 +70,4 @@ function findSshd() {
   const found = ['/usr/sbin/sshd', '/usr/local/sbin/sshd', '/sbin/sshd'].find(existsSync)
   if (found === undefined) throw new Error('sshd is not installed: script/install-tools')
   return found
-}
-
-/**
- * A port that nobody listens on, below those that outgoing connections get: one of them could take it while its server
- * is away, even one to that very port.
- */
-export async function freePort() {
-  for (;;) {
-    const port = randomInt(10_000, 32_000)
-    if (await canListen(port)) return port
-  }
-}
-
-function canListen(port) {
-  return new Promise(resolve => {
-    const server = createServer().once('error', () => resolve(false))
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)))
-  })
 }

@@ -1,11 +1,11 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir, userInfo } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { promisify } from 'node:util'
 import { describeWithProgram } from './describe-with-program.js'
+import { freePort } from './free-port.mjs'
 
 const run = promisify(execFile)
 const host = '127.0.0.1'
@@ -194,25 +194,13 @@ async function generateKey(path: string, protectedBy: string) {
 /** A port that was free a moment ago may be taken by another test: then the next one. */
 async function startOnFreePort(start: (port: number) => Promise<ChildProcess>, log: { text: string }) {
   for (let tries = 1; ; tries += 1) {
-    const port = await findFreePort()
+    const port = await freePort()
     try {
       return { listener: await start(port), port }
     } catch (error) {
       if (tries === startTries || !log.text.includes('Address already in use')) throw error
     }
   }
-}
-
-function findFreePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer()
-    server.once('error', reject)
-    server.listen(0, host, () => {
-      const address = server.address()
-      const port = typeof address === 'object' && address !== null ? address.port : 0
-      server.close(() => resolve(port))
-    })
-  })
 }
 
 /** Resolves when sshd says that it listens; rejects with its log when it ends before. */

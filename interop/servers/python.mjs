@@ -1,7 +1,8 @@
 // Servers that are Python libraries, each run by the short program beside this file.
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { freePort, generateKey } from '../../script/sshd.mjs'
+import { freePort } from '../../__tests__/support/free-port.mjs'
+import { generateKey } from '../../script/sshd.mjs'
 import { versionOf } from '../debian.mjs'
 import { Program } from '../program.mjs'
 

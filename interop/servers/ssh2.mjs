@@ -1,7 +1,8 @@
 import { mkdirSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
-import { freePort, generateKey } from '../../script/sshd.mjs'
+import { freePort } from '../../__tests__/support/free-port.mjs'
+import { generateKey } from '../../script/sshd.mjs'
 import { Program } from '../program.mjs'
 
 export const ssh2 = [
