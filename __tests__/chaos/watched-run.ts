@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { openLocalSource } from '../../src/adapters/local/local-source.js'
 import { ReaderPool } from '../../src/adapters/local/reader-pool.js'
-import { createHostKeyPolicy } from '../../src/adapters/sftp/host-keys.js'
 import { claimIds } from '../../src/core/claim.js'
 import type { FileResult } from '../../src/core/report.js'
 import { deriveStateKeys, openSealed } from '../../src/core/seal.js'
@@ -62,15 +61,10 @@ export async function playRun(
   const remotes = local.names.map(name => `site/${name}`)
   const ids = new Set<string>()
   const before = server.stats.bytesWritten
-  const hostKeys = createHostKeyPolicy(
-    { check: 'strict', knownHosts: server.formatKnownHosts(link.port), fingerprints: [] },
-    { host: server.host, port: link.port }
-  )
   const { verify, publish, preserveMtime } = scenario
   const upload = uploadOverWire({
     settings: settingsFor(server, {
       port: link.port,
-      hostKeys,
       connectTimeoutMs: patienceMs,
       stallTimeoutMs: patienceMs
     }),

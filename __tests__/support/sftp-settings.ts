@@ -15,26 +15,20 @@ const DEFAULTS = {
   dialogueOf: undefined
 } as const
 
-/** How to log in to the in-process server, as its default user. */
+/** How to log in to the in-process server as its default user, at its own port or that of a link to it. */
 export function settingsFor(server: SftpServer, changes: Partial<ServerSettings> = {}): ServerSettings {
-  const { host, port, knownHosts } = server
-  const hostKeys = createHostKeyPolicy({ check: 'strict', knownHosts, fingerprints: [] }, { host, port })
-  return {
-    host,
-    port,
-    username: 'deploy',
-    key: undefined,
-    password: 'secret',
-    hostKeys,
-    ...DEFAULTS,
-    ...changes
-  }
+  return { ...placeOf(server, changes), username: 'deploy', key: undefined, password: 'secret', ...changes }
 }
 
-/** How to log in to sshd. */
+/** How to log in to sshd, at its own port or that of a link to it. */
 export function settingsForSshd(sshd: Sshd, changes: Partial<ServerSettings> = {}): ServerSettings {
-  const { host, port, username, knownHosts, privateKey } = sshd
-  const hostKeys = createHostKeyPolicy({ check: 'strict', knownHosts, fingerprints: [] }, { host, port })
-  const key = readPrivateKey(privateKey, undefined)
-  return { host, port, username, key, password: undefined, hostKeys, ...DEFAULTS, ...changes }
+  const key = readPrivateKey(sshd.privateKey, undefined)
+  return { ...placeOf(sshd, changes), username: sshd.username, key, password: undefined, ...changes }
+}
+
+/** The defaults, and where the server is, with its key pinned there. */
+function placeOf(server: SftpServer | Sshd, { port = server.port }: Partial<ServerSettings>) {
+  const { host } = server
+  const pinned = { check: 'strict', knownHosts: server.formatKnownHosts(port), fingerprints: [] } as const
+  return { ...DEFAULTS, host, port, hostKeys: createHostKeyPolicy(pinned, { host, port }) }
 }

@@ -73,7 +73,7 @@ export async function uploadOverWire({
         ...state
       },
       world: {
-        connect: (signal, onHostProven) => connect(settings, signal, onHostProven),
+        connect: (signal, turn) => connect(settings, signal, turn),
         openSource: file => openLocalSource(file, readers),
         clock: { now: () => Date.now(), sleep },
         random: Math.random,
