@@ -5,7 +5,7 @@ import { isInstalled } from './line.mjs'
 
 const FASTEST_CIPHER = 'aes128-gcm@openssh.com'
 
-/** The clients that are installed; `sftp` comes first, everything is compared with it. */
+/** The clients that are installed. */
 export function findPeers({ fastPut }) {
   const peers = [
     { name: 'sftp', version: () => openssh(), tool: 'sftp', command: sftp() },

@@ -3,10 +3,9 @@ import { execFileSync } from 'node:child_process'
 import { randomFillSync } from 'node:crypto'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { cpus, release, tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { join } from 'node:path'
 import { isDeepStrictEqual, parseArgs } from 'node:util'
-import { installPackages } from '../script/packages.mjs'
+import { installPackages, root } from '../script/packages.mjs'
 import { startSshd } from '../script/sshd.mjs'
 import { actionBy } from './action.mjs'
 import { drawChart } from './chart.mjs'
@@ -18,9 +17,9 @@ import { works } from './works.mjs'
 const OURS = 'resumable-sftp-upload'
 /** A client that takes longer is not waited for again. */
 const LIMIT_MS = 120_000
-const here = dirname(fileURLToPath(import.meta.url))
+const here = join(root, 'bench')
 
-const { version } = JSON.parse(readFileSync(join(here, '..', 'package.json'), 'utf8'))
+const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 const { values: given } = parseArgs({
   options: {
     rounds: { type: 'string', default: '3' },

@@ -1,10 +1,10 @@
 import { execFileSync } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
-import { userInfo } from 'node:os'
+import { whyNoMounts } from './mounts.mjs'
 
-/** Makes the directory a disk of its own of so many bytes; `undefined` where that is not possible: it takes root and Linux. */
+/** Makes the directory a disk of its own of so many bytes; `undefined` where that is not possible. */
 export function mountSmallDisk(path, size) {
-  if (process.platform !== 'linux' || userInfo().uid !== 0) return undefined
+  if (whyNoMounts() !== undefined) return undefined
   mkdirSync(path, { recursive: true })
   const mount = (...options) => execFileSync('mount', ['-t', 'tmpfs', ...options, 'tmpfs', path])
   mount('-o', `size=${size}`)

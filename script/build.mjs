@@ -1,10 +1,9 @@
 // Compiles src/ to lib/ and bundles it to dist/: the same bytes on every machine.
 import { execFileSync } from 'node:child_process'
 import { copyFileSync, rmSync } from 'node:fs'
-import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { join } from 'node:path'
+import { root } from './packages.mjs'
 
-const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const run = (tool, ...options) =>
   execFileSync(process.execPath, [join(root, 'node_modules', tool), ...options], {
     cwd: root,
