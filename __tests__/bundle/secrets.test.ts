@@ -58,7 +58,8 @@ describeWithSshd('no secret is told, kept or put on a command line', () => {
       const main = await upload(inputs(store), { size: large })
       expect(main.exitCode).toBe(0)
       await expectKept()
-      expect(main.masks).toEqual(expect.arrayContaining([passphrase, password]))
+      const keyLines = needlesOfKey('the key', key).values()
+      expect(main.masks).toEqual(expect.arrayContaining([passphrase, password, ...keyLines]))
       await search.expectNothingTold()
     })
 
@@ -86,6 +87,22 @@ describeWithSshd('no secret is told, kept or put on a command line', () => {
       await search.expectNothingTold()
     })
   })
+
+  test('anywhere that is looked at: what is no secret is found in each place', async () => {
+    await upload(inputs())
+    await expectSearchFinds('the target', site.target, ['raw log', 'log', 'outputs'])
+    await expectSearchFinds('a heading', '### SFTP upload', ['summary'])
+    await expectSearchFinds('a program', site.actionPath, ['processes'])
+    await expectSearchFinds('a login', 'Accepted publickey', ['log of sshd 0'])
+    await expectSearchFinds('the name of a field', '"seal":', ['cache entry'])
+    await expectSearchFinds('the name of a file', 'app.bin', [site.sshd.root])
+  })
+
+  async function expectSearchFinds(what: string, text: string, places: readonly string[]): Promise<void> {
+    search.hide(new Map([[what, text]]))
+    const found = await search.expectNothingTold().then(() => '', String)
+    for (const place of places) expect(found).toMatch(new RegExp(`${what} in (?:\\d+: )?${place}`))
+  }
 
   test.each<[string, () => Inputs]>([
     ['a key that is not accepted', () => ({ key: generateKeyPair().private, passphrase: '', password: '' })],

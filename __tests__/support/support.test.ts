@@ -12,6 +12,7 @@ import { startCacheService, type CacheService } from './cache-service.mjs'
 import { holdingAtMost } from './held-memory.js'
 import { startLink } from './link.mjs'
 import { createRunner } from './runner.mjs'
+import { needlesOfKey, needlesOfText } from './secret-needles.js'
 import { generateKeyPair, startSftpServer, type SftpServerOptions } from './sftp-server.mjs'
 import { describeWithSshd, startSshd } from './sshd.js'
 import { watchProcesses } from './started-processes.js'
@@ -590,6 +591,39 @@ describe('memory that is held', () => {
     }
     expect(await holdingAtMost(most, work)).toBe(4 * most)
   })
+})
+
+describe('needles of a text', () => {
+  function isFound(secret: string, told: string): boolean {
+    const needles = [...needlesOfText('a text', secret).values()]
+    return needles.some(needle => `what comes before: ${told}, and after`.includes(needle))
+  }
+
+  test.each<[string, (text: string) => string]>([
+    ['as it is', text => text],
+    ['in JSON', text => JSON.stringify({ text })],
+    ['in a URL', encodeURIComponent],
+    ['in hexadecimal', text => Buffer.from(text).toString('hex')],
+    ['in base64', text => Buffer.from(text).toString('base64')],
+    ['in base64, one byte later', text => Buffer.from(`:${text}:`).toString('base64')],
+    ['in base64, two bytes later', text => Buffer.from(`::${text}::`).toString('base64')]
+  ])('are found where it is told %s', (_how, tell) => {
+    expect(isFound('no "long" word: %', tell('no "long" word: %'))).toBe(true)
+  })
+
+  test('are found where it is escaped in another way, by its words', () => {
+    expect(isFound('pa$$ "48151623"', 'pa\\$\\$ ^"48151623^"')).toBe(true)
+  })
+
+  test('are not found where another one is told', () => {
+    expect(isFound('pa$$ "48151623"', 'pa$$ "48151624"')).toBe(false)
+  })
+})
+
+test('needles of a key are the lines of its own, and none that every key has', () => {
+  const lines = generateKeyPair().private.trim().split('\n').slice(1, -1)
+  const needles = needlesOfKey('a key', ['-----BEGIN KEY-----', ...lines, '-----END KEY-----'].join('\n'))
+  expect([...needles.values()]).toEqual(lines.filter(line => line.length >= 8))
 })
 
 test('properties play the same cases each time, unless the environment says otherwise', () => {
