@@ -17,6 +17,7 @@ const JUDGES = {
   'engine/publish-whole': ['engine/publish-together', 'engine/decide'],
   'engine/run-log': ['engine/earlier-runs'],
   'engine/run': ['engine/upload', 'engine/earlier-runs', 'engine/last-file', 'engine/publish-together'],
+  'engine/try-setting': ['engine/attributes', 'engine/directories'],
   'engine/upload': ['engine/upload', 'engine/earlier-runs', 'engine/last-file', 'engine/check-space'],
   'engine/upload-file': ['engine/upload-file', 'engine/decide']
 }
