@@ -5,6 +5,7 @@ import {
   decisionsOf,
   MemoryWorld,
   resultOf,
+  whysOf,
   type Outcome,
   type RunOptions
 } from '../support/memory-world.js'
@@ -13,6 +14,7 @@ import type { ServerTraits } from '../support/memory-server.js'
 const MIB = 1024 * 1024
 const SIZE = 20 * MIB
 const bytes = bytesOf(1, SIZE)
+const TAKEN = 'another job goes on with its part file'
 const other = (run: string) => ({ writer: { run, runner: `runner of ${run}` } })
 
 /** A build that differs from the one whose upload was begun, at that offset. */
@@ -66,6 +68,16 @@ describe('two runs that load the same state at the same time', () => {
     }
   })
 
+  test('with the same build: the one that starts over says why', async () => {
+    const world = await interrupted({ jitterMs: 8 })
+    const rival = world.rival()
+    rival.put('app.zip', bytes)
+    const outcomes = await together([world, other('200')], [rival, other('300')])
+    const [winner, loser] = [...outcomes].sort((a, b) => whysOf(a).length - whysOf(b).length)
+    expect(winner && whysOf(winner)).toEqual([expect.stringContaining('already on the server')])
+    expect(loser && whysOf(loser)).toEqual([expect.stringContaining('already on the server'), TAKEN])
+  })
+
   test('on a server that copies: both get there, and their bytes do not mix', async () => {
     for (let seed = 1; seed <= 6; seed++) {
       const world = await interrupted({ seed, jitterMs: 8 * seed, canCopy: true })
@@ -109,6 +121,7 @@ describe('two runs that load the same state at the same time', () => {
       [world, { names: ['app.zip'], ...other('300') }]
     )
     expect(resultOf(set, 'app.zip')).toMatchObject({ status: 'uploaded', sentBytes: 0 })
+    expect(whysOf(single).at(-1)).toBe(TAKEN)
     expect(resultOf(single, 'app.zip')).toMatchObject({ status: 'uploaded', sentBytes: SIZE })
     expect(world.server.names('site')).toEqual(['app.zip', 'map.zip'])
   })
@@ -261,13 +274,83 @@ test.each(['permission', 'server-failure', 'not-found'] as const)(
   }
 )
 
-test('a whole part file that may not be renamed before it is published is kept', async () => {
-  const world = new MemoryWorld()
+/** A run whose file is whole, and got no final name. */
+async function withheld(): Promise<MemoryWorld> {
+  const world = new MemoryWorld({ jitterMs: 8 })
   world.put('app.zip', bytes)
   world.server.faults.push({ on: ['replace', 'rename'], times: Infinity, then: 'permission' })
   await world.run()
-  world.server.faults.splice(0, 1, { on: 'rename', path: /part$/, times: 1, then: 'permission' })
-  const outcome = await world.run(other('200'))
-  expect(decisionsOf(outcome)).toEqual(['keep'])
-  expect(resultOf(outcome, 'app.zip')).toMatchObject({ status: 'uploaded', sentBytes: 0 })
+  world.server.faults.length = 0
+  return world
+}
+
+describe('a whole part file', () => {
+  test('that two runs find at the same time is published by one; the other starts over, and says why', async () => {
+    const world = await withheld()
+    const rival = world.rival()
+    rival.put('app.zip', bytes)
+    const outcomes = await together([world, other('200')], [rival, other('300')])
+    expect(outcomes.map(decisionsOf).sort()).toEqual([['keep'], ['keep', 'start']])
+    expect(outcomes.flatMap(whysOf)).toContain(TAKEN)
+    expect(outcomes.map(outcome => resultOf(outcome, 'app.zip').sentBytes).sort()).toEqual([0, SIZE])
+    expect(world.server.names('site')).toEqual(['app.zip'])
+  })
+
+  test('that may not be renamed before it is published is kept', async () => {
+    const world = await withheld()
+    world.server.faults.push({ on: 'rename', path: /part$/, times: 1, then: 'permission' })
+    const outcome = await world.run(other('200'))
+    expect(decisionsOf(outcome)).toEqual(['keep'])
+    expect(resultOf(outcome, 'app.zip')).toMatchObject({ status: 'uploaded', sentBytes: 0 })
+  })
+
+  test('whose claim is not answered is kept after it, under the name that it has', async () => {
+    const world = await withheld()
+    world.server.faults.push({ on: 'rename', path: /part$/, then: 'cut', takesEffect: true })
+    const outcome = await world.run(other('200'))
+    expect(decisionsOf(outcome)).toEqual(['keep', 'keep'])
+    expect(resultOf(outcome, 'app.zip')).toMatchObject({ status: 'uploaded', sentBytes: 0 })
+    expect(world.server.names('site')).toEqual(['app.zip'])
+  })
+})
+
+describe('a part file whose rename to the target may still be on its way', () => {
+  /** The line is cut at that rename, and the server has lost the end of the part file: it is opened again. */
+  async function cutAtRename(then?: 'permission' | 'cut'): Promise<{ world: MemoryWorld; outcome: Outcome }> {
+    const world = new MemoryWorld()
+    world.watchesLedger = false
+    world.put('app.zip', bytes)
+    world.server.faults.push({ on: 'replace', then: 'cut' })
+    if (then !== undefined) world.server.faults.push({ on: 'rename', then, times: 1 })
+    world.server.onRequest = ({ operation, session }) => {
+      if (operation !== 'connect' || session === 1) return
+      for (const part of world.server.partsOf('site/app.zip')) world.server.open(part).truncate(SIZE - MIB)
+      world.server.onRequest = () => undefined
+    }
+    return { world, outcome: await world.run() }
+  }
+
+  test('gets another name first', async () => {
+    const { world, outcome } = await cutAtRename()
+    expect(decisionsOf(outcome)).toEqual(['start', 'continue'])
+    const [created, reopened] = (['create', 'reopen'] as const).map(
+      operation => world.server.requests(operation)[0]?.path
+    )
+    expect(reopened).toMatch(/^site\/app\.zip\.[0-9a-f]{8}\.part$/)
+    expect(reopened).not.toBe(created)
+    expect(world.isInPlace('app.zip')).toBe(true)
+  })
+
+  test('is gone on with under its own where that is refused: the late one will be, too', async () => {
+    const { world, outcome } = await cutAtRename('permission')
+    expect(decisionsOf(outcome)).toEqual(['start', 'continue'])
+    expect(world.server.requests('reopen')[0]?.path).toBe(world.server.requests('create')[0]?.path)
+    expect(world.isInPlace('app.zip')).toBe(true)
+  })
+
+  test('is looked at again when the answer to that is lost', async () => {
+    const { world, outcome } = await cutAtRename('cut')
+    expect(decisionsOf(outcome)).toEqual(['start', 'continue', 'continue'])
+    expect(world.isInPlace('app.zip')).toBe(true)
+  })
 })
