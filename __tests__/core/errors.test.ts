@@ -3,6 +3,7 @@ import {
   codeOf,
   type ErrorCode,
   firstLine,
+  isNotFound,
   isRefusal,
   isTransient,
   toUploadError,
@@ -88,6 +89,15 @@ describe('another way', () => {
   ])('is not looked for after what is no UploadError: $thrown', ({ thrown }) => {
     expect(isRefusal(thrown)).toBe(false)
   })
+})
+
+test.each([
+  { error: new UploadError('not-found', 'open a: No such file'), expected: true },
+  { error: new UploadError('permission', 'open a: not-found'), expected: false },
+  { error: Object.assign(new Error('No such file'), { code: 'not-found' }), expected: false },
+  { error: undefined, expected: false }
+])('nothing of that name is what the server says: $expected of $error', ({ error, expected }) => {
+  expect(isNotFound(error)).toBe(expected)
 })
 
 test.each([

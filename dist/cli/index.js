@@ -59718,6 +59718,10 @@ const REFUSALS = new Set([
 function isRefusal(error) {
     return error instanceof UploadError && REFUSALS.has(error.code);
 }
+/** The server has nothing of that name. */
+function isNotFound(error) {
+    return error instanceof UploadError && error.code === 'not-found';
+}
 /** What was seen, without what it means and what to do, which may follow. */
 function firstLine({ message }) {
     return message.split('\n', 1)[0] ?? '';
@@ -61646,7 +61650,7 @@ class SftpSession {
             return toRemoteStat(answered, doing);
         }
         catch (error) {
-            if (error instanceof UploadError && error.code === 'not-found')
+            if (isNotFound(error))
                 return undefined;
             return explainLongName(path)(error);
         }
@@ -61659,7 +61663,7 @@ class SftpSession {
             return toRemoteKind(mode);
         }
         catch (error) {
-            if (error instanceof UploadError && error.code === 'not-found')
+            if (isNotFound(error))
                 return undefined;
             throw error;
         }
@@ -61785,7 +61789,7 @@ class SftpSession {
 }
 /** What somebody else removed meanwhile is gone as well. */
 function expectGone(error) {
-    if (!(error instanceof UploadError) || error.code !== 'not-found')
+    if (!isNotFound(error))
         throw error;
 }
 
@@ -71551,7 +71555,7 @@ class Directories {
             }
             catch (error) {
                 // Over an object store, a directory without files is gone when the server starts again.
-                if (!(error instanceof UploadError) || error.code !== 'not-found')
+                if (!isNotFound(error))
                     throw error;
                 if (this.known.get(directory) === known)
                     this.forget(directory);
@@ -72695,7 +72699,7 @@ async function differsInSample(task) {
         if (!isRefusal(error))
             throw thrown;
         // It knows the name of what another session is still writing, and nothing more of it.
-        if (error instanceof UploadError && error.code === 'not-found')
+        if (isNotFound(error))
             return true;
         const text = `The server lets nobody read ${path} (${error.message}); what it acknowledged is kept unread.`;
         emit({ type: 'warning', text });
@@ -73238,7 +73242,7 @@ async function sendAgainIfWrong(task, beginning) {
 /** The rename of an earlier attempt, whose answer was lost, took the part file away after it was looked at. */
 async function wasLate(error, task) {
     const { record } = task.progress;
-    if (!(error instanceof UploadError) || error.code !== 'not-found' || record?.publishing !== true)
+    if (!isNotFound(error) || record?.publishing !== true)
         return false;
     return wasPublished({ ...task, record });
 }
@@ -81473,9 +81477,10 @@ class Run {
     constructor(settings) {
         this.settings = settings;
         const { files, elsewhere = [], state, world } = settings;
+        const planned = [...files, ...elsewhere];
         this.all = files.map(newProgress);
-        this.namesakes = new Namesakes([...files, ...elsewhere]);
-        const remotes = [...files, ...elsewhere].map(({ remote }) => remote);
+        this.namesakes = new Namesakes(planned);
+        const remotes = planned.map(({ remote }) => remote);
         this.partNames = new Set(remotes.filter(remote => targetOfPart(remote) !== undefined));
         this.log = new RunLog(this.all, world.clock);
         this.checkpoints = new Checkpoints(state, () => this.contents(), world.clock);
@@ -82342,7 +82347,7 @@ async function namesIn(remote, directory) {
         return (await remote.list(directory)).map(({ name }) => name);
     }
     catch (error) {
-        if (error instanceof UploadError && error.code === 'not-found')
+        if (isNotFound(error))
             return [];
         throw error;
     }

@@ -84,6 +84,11 @@ export function isRefusal(error: unknown): error is UploadError {
   return error instanceof UploadError && REFUSALS.has(error.code)
 }
 
+/** The server has nothing of that name. */
+export function isNotFound(error: unknown): boolean {
+  return error instanceof UploadError && error.code === 'not-found'
+}
+
 /** What was seen, without what it means and what to do, which may follow. */
 export function firstLine({ message }: UploadError): string {
   return message.split('\n', 1)[0] ?? ''

@@ -1,4 +1,4 @@
-import { isTransient, toUploadError, UploadError } from '../core/errors.js'
+import { isNotFound, isTransient, toUploadError, UploadError } from '../core/errors.js'
 import { extraneousAmong, type Extraneous, type Found, type Standing } from '../core/extraneous.js'
 import { formatCount } from '../core/quantities.js'
 import type { Deletion } from '../core/report.js'
@@ -115,7 +115,7 @@ async function namesIn(remote: Remote, directory: string): Promise<string[]> {
   try {
     return (await remote.list(directory)).map(({ name }) => name)
   } catch (error) {
-    if (error instanceof UploadError && error.code === 'not-found') return []
+    if (isNotFound(error)) return []
     throw error
   }
 }

@@ -1,4 +1,4 @@
-import { isTransient, UploadError } from '../core/errors.js'
+import { isNotFound, isTransient, UploadError } from '../core/errors.js'
 import { parentOf } from '../core/plan.js'
 import type { Remote } from './ports.js'
 import { type AttributesRun, completeMode } from './try-setting.js'
@@ -45,7 +45,7 @@ export class Directories {
         return await create()
       } catch (error) {
         // Over an object store, a directory without files is gone when the server starts again.
-        if (!(error instanceof UploadError) || error.code !== 'not-found') throw error
+        if (!isNotFound(error)) throw error
         if (this.known.get(directory) === known) this.forget(directory)
         await this.ensure(remote, directory)
         return create()

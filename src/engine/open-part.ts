@@ -1,4 +1,4 @@
-import { isRefusal, UploadError } from '../core/errors.js'
+import { isNotFound, isRefusal } from '../core/errors.js'
 import { partPath } from '../core/identity.js'
 import { parentOf } from '../core/plan.js'
 import { partMode } from './attributes.js'
@@ -90,7 +90,7 @@ export async function differsInSample(task: RecordedTask): Promise<boolean> {
     const error = thrown instanceof TooManyOpen && lane.files <= 1 ? thrown.refusal : thrown
     if (!isRefusal(error)) throw thrown
     // It knows the name of what another session is still writing, and nothing more of it.
-    if (error instanceof UploadError && error.code === 'not-found') return true
+    if (isNotFound(error)) return true
     const text = `The server lets nobody read ${path} (${error.message}); what it acknowledged is kept unread.`
     emit({ type: 'warning', text })
     return false

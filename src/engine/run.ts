@@ -38,9 +38,10 @@ export class Run implements Publication {
 
   constructor(private readonly settings: RunSettings) {
     const { files, elsewhere = [], state, world } = settings
+    const planned = [...files, ...elsewhere]
     this.all = files.map(newProgress)
-    this.namesakes = new Namesakes([...files, ...elsewhere])
-    const remotes = [...files, ...elsewhere].map(({ remote }) => remote)
+    this.namesakes = new Namesakes(planned)
+    const remotes = planned.map(({ remote }) => remote)
     this.partNames = new Set(remotes.filter(remote => targetOfPart(remote) !== undefined))
     this.log = new RunLog(this.all, world.clock)
     this.checkpoints = new Checkpoints(state, () => this.contents(), world.clock)

@@ -1,5 +1,5 @@
 import { blockCount } from '../core/blocks.js'
-import { isRefusal, UploadError } from '../core/errors.js'
+import { isNotFound, isRefusal, UploadError } from '../core/errors.js'
 import { partPath, type Identity } from '../core/identity.js'
 import type { RemoteStat } from '../core/resume.js'
 import { setAttributes, updateMode } from './attributes.js'
@@ -87,8 +87,7 @@ async function sendAgainIfWrong(task: RecordedTask, beginning: Beginning): Promi
 /** The rename of an earlier attempt, whose answer was lost, took the part file away after it was looked at. */
 async function wasLate(error: unknown, task: RecordedTask): Promise<boolean> {
   const { record } = task.progress
-  if (!(error instanceof UploadError) || error.code !== 'not-found' || record?.publishing !== true)
-    return false
+  if (!isNotFound(error) || record?.publishing !== true) return false
   return wasPublished({ ...task, record })
 }
 

@@ -1,6 +1,6 @@
 import type { Client, InputAttributes, SFTPWrapper } from 'ssh2'
 import type { ByteRange } from '../../core/blocks.js'
-import { UploadError } from '../../core/errors.js'
+import { isNotFound, UploadError } from '../../core/errors.js'
 import type { RemoteKind } from '../../core/extraneous.js'
 import type { RemoteStat } from '../../core/resume.js'
 import { drain } from '../../engine/drain.js'
@@ -110,7 +110,7 @@ export class SftpSession implements Remote {
       })
       return toRemoteStat(answered, doing)
     } catch (error) {
-      if (error instanceof UploadError && error.code === 'not-found') return undefined
+      if (isNotFound(error)) return undefined
       return explainLongName(path)(error)
     }
   }
@@ -122,7 +122,7 @@ export class SftpSession implements Remote {
       })
       return toRemoteKind(mode)
     } catch (error) {
-      if (error instanceof UploadError && error.code === 'not-found') return undefined
+      if (isNotFound(error)) return undefined
       throw error
     }
   }
@@ -267,5 +267,5 @@ export class SftpSession implements Remote {
 
 /** What somebody else removed meanwhile is gone as well. */
 function expectGone(error: unknown): void {
-  if (!(error instanceof UploadError) || error.code !== 'not-found') throw error
+  if (!isNotFound(error)) throw error
 }
