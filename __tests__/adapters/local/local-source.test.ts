@@ -5,11 +5,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openLocalSource } from '../../../src/adapters/local/local-source.js'
 import { ReaderPool } from '../../../src/adapters/local/reader-pool.js'
-import { writeLines } from '../../../src/adapters/local/write-lines.js'
 import { NOT_HASHED } from '../../../src/core/ledger.js'
 import type { Source } from '../../../src/engine/ports.js'
 
-const MIB = 1024 * 1024
+const KIB = 1024
+const MIB = 1024 * KIB
 
 let directory: string
 let readers: ReaderPool
@@ -35,14 +35,14 @@ async function put(name: string, bytes: Uint8Array): Promise<string> {
 }
 
 describe('the digest of a whole file', () => {
-  test.each([0, 1, 4 * MIB, 4 * MIB + 1, 21 * MIB + 5])('of %i bytes', async size => {
+  test.each([0, 1, 64 * KIB, 64 * KIB + 1, 4 * MIB, 4 * MIB + 1, 21 * MIB + 5])('of %i bytes', async size => {
     const expected = await put('whole', randomBytes(size))
     const source = await open('whole')
     expect(await source.wholeDigest()).toBe(expected)
     await source.close()
   })
 
-  test('is that of the blocks sent meanwhile, and neither waits for the other', async () => {
+  test('is that of the blocks sent meanwhile', async () => {
     const bytes = randomBytes(30 * MIB)
     const expected = await put('sent', bytes)
     const source = await open('sent')
@@ -114,11 +114,4 @@ describe('the version of a file', () => {
     await rename(join(directory, 'other'), join(directory, 'changing'))
     expect(new Set([before, touched, await versionOf('changing')]).size).toBe(3)
   })
-})
-
-test('lines are written as they are, whatever their number', async () => {
-  const lines = Array.from({ length: 20_000 }, (_, index) => `${index} ${'ü'.repeat(index % 50)}\n`)
-  const path = join(directory, 'made', 'lines')
-  await writeLines(path, lines)
-  expect(await readFile(path, 'utf8')).toBe(lines.join(''))
 })

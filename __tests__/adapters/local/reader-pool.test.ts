@@ -29,6 +29,35 @@ beforeEach(() => {
 })
 afterEach(() => pool.close())
 
+describe('a file that is hashed as a whole while others are sent', () => {
+  /** A read of two bytes is one without end: its thread answers nothing from then on. */
+  const ENDLESS = { ...READ, length: 2 }
+
+  beforeEach(() => {
+    program = `
+      import { parentPort } from 'node:worker_threads'
+      let isBusy = false
+      parentPort.on('message', ({ id, length }) => {
+        isBusy ||= length === 2
+        if (!isBusy) parentPort.postMessage({ id, bytesRead: 1 })
+      })`
+  })
+
+  test('does not wait for what is read to be sent', async () => {
+    pool
+      .openStream()(ENDLESS)
+      .catch(() => undefined)
+    expect(await pool.openLongDigest()(READ)).toMatchObject({ bytesRead: 1 })
+  })
+
+  test('does not keep the others waiting', async () => {
+    pool
+      .openLongDigest()(ENDLESS)
+      .catch(() => undefined)
+    expect(await pool.openStream()(READ)).toMatchObject({ bytesRead: 1 })
+  })
+})
+
 describe('a reader that ends', () => {
   test.each([
     ['throws as it is loaded', 'throw new Error("no memory")', 'no memory'],
