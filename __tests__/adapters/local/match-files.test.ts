@@ -170,6 +170,12 @@ describe('hidden files', () => {
     expect(notices).toEqual([expect.stringMatching(/^2 hidden names .*"dist\/\.htaccess"/)])
   })
 
+  test('of which there are many are counted, and some are named', async () => {
+    await make('dist/app', ...Array.from({ length: 7 }, (_, index) => `dist/.${index}`))
+    const { notices } = await match('dist')
+    expect(notices).toEqual([expect.stringMatching(/^7 hidden names .*: (?:"dist\/\.\d", ){5}and 2 more\.$/)])
+  })
+
   test('are uploaded when they are included', async () => {
     await make('dist/app', 'dist/.htaccess', 'dist/.well-known/x')
     expect(await placesOf('dist', { includeHiddenFiles: true })).toEqual([
@@ -231,12 +237,14 @@ describe('what is no regular file', () => {
     ['..', 'the directory above'],
     ['../dist/sub', 'a directory that is found anyway']
   ])('a symbolic link to %s, %s, ends', async target => {
-    await make('dist/app', 'dist/sub/lib')
+    await make('dist/app', 'dist/sub/lib', 'dist/.hidden')
     await symlink(target, join(workspace, 'dist', 'link'))
-    const { files } = await match('dist')
+    const { files, notices } = await match('dist')
     const places = files.map(({ place }) => place.join('/'))
     expect(places).toEqual(expect.arrayContaining(['app', 'sub/lib']))
     expect(places.length).toBeLessThanOrEqual(4)
+    // Here, and once more behind the link at most.
+    expect(notices).toEqual([expect.stringMatching(/^[12] hidden names? /)])
   })
 
   test('a symbolic link that leads only to itself is an error that names it', async () => {
@@ -292,18 +300,8 @@ describe('names that cannot be sent', () => {
     })
   })
 
-  test.each([true, false])(
-    'a name that is not UTF-8 is refused; followSymlinks is %s',
-    async followSymlinks => {
-      if (process.platform !== 'linux') return
-      await make('dist/app')
-      await writeFile(Buffer.concat([Buffer.from(join(workspace, 'dist', 'bad')), Buffer.from([0xff])]), 'x')
-      await expect(match('dist', { followSymlinks })).rejects.toMatchObject({ code: 'invalid-input' })
-    }
-  )
-
   describe('because they are not UTF-8', () => {
-    /** Writes a file, or makes a directory with a file in it, of which the last byte of the name is none. */
+    /** Writes a file, or makes a directory with a file in it; its name ends in a byte that UTF-8 does not have. */
     async function makeOdd(path: string, { directory = false } = {}): Promise<void> {
       const odd = Buffer.concat([Buffer.from(join(workspace, path)), Buffer.from([0xff])])
       if (!directory) return writeFile(odd, 'x')
@@ -324,6 +322,13 @@ describe('names that cannot be sent', () => {
         await expect(match(line)).rejects.toMatchObject({ code: 'invalid-input' })
       }
     )
+
+    test('are refused where symbolic links are not followed, too', async () => {
+      if (process.platform !== 'linux') return
+      await make('dist/app')
+      await makeOdd('dist/bad')
+      await expect(match('dist', { followSymlinks: false })).rejects.toMatchObject({ code: 'invalid-input' })
+    })
 
     test('are refused behind a symbolic link, too', async () => {
       if (process.platform !== 'linux') return
