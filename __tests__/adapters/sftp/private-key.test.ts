@@ -1,12 +1,12 @@
 import { execFileSync } from 'node:child_process'
-import { createCipheriv, createHash, createHmac, createPrivateKey } from 'node:crypto'
+import { createCipheriv, createHash, createHmac, createPrivateKey, generateKeyPairSync } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import ssh2 from 'ssh2'
-import { readPrivateKey } from '../../../src/adapters/sftp/private-key.js'
+import { isEncryptedKey, readPrivateKey } from '../../../src/adapters/sftp/private-key.js'
 import { type ErrorCode, UploadError } from '../../../src/core/errors.js'
 
 const SECRET = 'pass phrase with ünïcode'
@@ -216,6 +216,10 @@ describe.each(samples.map(each => [each.name, each] as const))('%s', (_name, eac
     expectKey(paste(each.text), each)
   })
 
+  test('is known to want a passphrase, or not', () => {
+    expect(isEncryptedKey(each.text)).toBe(each.passphrase !== undefined)
+  })
+
   test('pasted in several of these ways at once', () => {
     const ways = fc.shuffledSubarray(Object.entries(PASTES), { maxLength: 3 })
     fc.assert(
@@ -318,6 +322,18 @@ describe('more of the formats', () => {
   })
 })
 
+/** A file without passphrase, whatever it holds (OpenSSH's PROTOCOL.key, section 1). */
+function openSshFile(publicKey: Buffer, secret: Buffer): string {
+  const count = Buffer.from([0, 0, 0, 1])
+  const file = Buffer.concat([
+    Buffer.from('openssh-key-v1\0'),
+    wire('none', 'none', ''),
+    count,
+    wire(publicKey, secret)
+  ])
+  return `-----BEGIN OPENSSH PRIVATE KEY-----\n${file.toString('base64')}\n-----END OPENSSH PRIVATE KEY-----`
+}
+
 function copy(text: string): string {
   const path = join(folder, 'copy')
   writeFileSync(path, text, { mode: 0o600 })
@@ -353,26 +369,21 @@ describe('keys that have to be converted', () => {
   })
 
   test('DSA, which nothing converts: a new key is asked for', () => {
-    const path = join(folder, 'dsa')
-    sshKeygen('-t', 'dsa', '-N', '', '-f', path)
-    expect(refusal(readFileSync(path, 'utf8'), undefined, 'private-key')).toContain('DSA')
-    sshKeygen('-p', '-P', '', '-N', '', '-m', 'PEM', '-f', path)
-    expect(refusal(readFileSync(path, 'utf8'), undefined, 'private-key')).toContain('ssh-keygen -t ed25519')
-    const pkcs8 = openssl('pkcs8', '-topk8', '-nocrypt', '-in', path)
+    // OpenSSH 10 makes none.
+    const { privateKey } = generateKeyPairSync('dsa', { modulusLength: 1024, divisorLength: 160 })
+    const pkcs8 = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
     expect(refusal(pkcs8, undefined, 'private-key')).toContain('dsa')
+    const pem = openssl('pkey', '-traditional', '-in', copy(pkcs8))
+    expect(pem).toContain('BEGIN DSA PRIVATE KEY')
+    expect(refusal(pem, undefined, 'private-key')).toContain('ssh-keygen -t ed25519')
+    const numbers = Array.from({ length: 4 }, () => Buffer.alloc(20, 1))
+    const openSsh = openSshFile(wire('ssh-dss', ...numbers), wire('12345678'))
+    expect(refusal(openSsh, undefined, 'private-key')).toContain('DSA')
   })
 
   test('FIDO, which works with its token only: a new key is asked for', () => {
     const type = 'sk-ssh-ed25519@openssh.com'
-    const publicKey = wire(type, Buffer.alloc(32), 'ssh:')
-    const count = Buffer.from([0, 0, 0, 1])
-    const file = Buffer.concat([
-      Buffer.from('openssh-key-v1\0'),
-      wire('none', 'none', ''),
-      count,
-      wire(publicKey, wire('12345678'))
-    ])
-    const text = `-----BEGIN OPENSSH PRIVATE KEY-----\n${file.toString('base64')}\n-----END OPENSSH PRIVATE KEY-----`
+    const text = openSshFile(wire(type, Buffer.alloc(32), 'ssh:'), wire('12345678'))
     const message = refusal(text, undefined, 'private-key')
     expect(message).toContain(type)
     expect(message).toContain('ssh-keygen -t ed25519')
@@ -427,6 +438,7 @@ describe('what is no private key', () => {
     expect(message).toMatch(/^jump-key: must be a private key .*, found /s)
     expect(message).toContain(found)
     expect(message).not.toContain('hunter2')
+    expect(isEncryptedKey(text)).toBe(false)
   })
 })
 
