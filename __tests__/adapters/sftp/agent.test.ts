@@ -9,7 +9,7 @@ import { agentSecret, openAgent } from '../../../src/adapters/sftp/agent.js'
 import { connect } from '../../../src/adapters/sftp/connect.js'
 import { describeWithAgent, startAgent, type TestAgent } from '../../support/ssh-agent.js'
 import { settingsFor } from '../../support/sftp-settings.js'
-import { generateKeyPair, startSftpServer, type SftpServer } from '../../support/sftp-server.mjs'
+import { generateKeyPair, startSftpServer } from '../../support/sftp-server.mjs'
 
 const { AgentProtocol, utils } = ssh2
 const never = new AbortController().signal
@@ -56,7 +56,7 @@ describeWithAgent('an SSH agent', () => {
 
   test('that is refused is named with its keys', async () => {
     const { fingerprint } = await agent.holdOnly('ed25519')
-    const server: SftpServer = await startSftpServer({ root: directory })
+    const server = await startSftpServer({ root: directory })
     const settings = settingsFor(server, { password: undefined, agent: await openAgent(agent.socket) })
     const refused = connect(settings, never)
     await expect(refused).rejects.toMatchObject({

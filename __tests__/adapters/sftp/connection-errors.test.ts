@@ -13,6 +13,11 @@ import type { SshError } from '../../../src/adapters/sftp/reason.js'
 import type { ErrorCode, UploadError } from '../../../src/core/errors.js'
 
 const KEY: LoginMeans['key'] = { key: 'the key itself', type: 'ssh-ed25519', fingerprint: 'SHA256:abc' }
+/** Of five keys; no connection is made to it. */
+const AGENT = {
+  socket: '/run/agent',
+  keys: ['a', 'b', 'c', 'd', 'e'].map(name => ({ type: 'ssh-ed25519', fingerprint: `SHA256:${name}` }))
+} as unknown as LoginMeans['agent']
 const SERVER: Place = {
   doing: 'connect to example.com port 22',
   host: 'example.com',
@@ -277,10 +282,10 @@ const TEXTS: readonly (readonly [string, UploadError, ErrorCode, RegExp, RegExp]
     connectionError(
       failed('Too many authentication failures', { code: 2 }),
       at('logging-in'),
-      refused({ key: KEY }, [])
+      refused({ agent: AGENT }, [])
     ),
     'login',
-    /too many tries/,
+    /too many tries, with the agent's 5 keys ssh-ed25519 SHA256:a, .*SHA256:b, .*SHA256:c, 2 more$/,
     /MaxAuthTries[^]*input key/
   ],
   [

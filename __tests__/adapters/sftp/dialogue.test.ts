@@ -25,4 +25,5 @@ test('a dialogue without end is cut off, and so are very many', () => {
   expect(lines.filter(line => line.startsWith('connection 0:'))).toHaveLength(121)
   expect(lines[120]).toBe('connection 0: further lines are not shown')
   expect(lines.length).toBeLessThan(2000)
+  expect(lines.at(-1)).toMatch(/^connection \d+: further lines are not shown$/)
 })
