@@ -62,9 +62,8 @@ test('the list of very many files stays within what an output may hold, failed f
   const results = [...many, failed(file('last'), new UploadError('no-space', 'disk full'))]
   const outputs = outputsOf({ results, elapsedMs: 1 })
   expect(Buffer.byteLength(outputs.files, 'utf16le')).toBeLessThan(1_000_000)
-  const list: unknown = JSON.parse(outputs.files)
-  expect(list).toEqual(
-    expect.arrayContaining([expect.objectContaining({ remote: 'last', status: 'failed' })])
-  )
+  const [first, ...others] = JSON.parse(outputs.files) as unknown[]
+  expect(first).toMatchObject({ remote: 'last', status: 'failed' })
+  expect(others.length).toBeGreaterThan(1000)
   expect(outputs['uploaded-count']).toBe(100_000)
 })

@@ -122,7 +122,9 @@ describe('a file', () => {
     log.emit({ type: 'finished', result: failed(bad, new UploadError('protocol', '\n::stop-commands::x')) })
     log.emit({ type: 'notice', text: '::add-mask::a' })
     log.emit({ type: 'warning', text: '##[error]a' })
-    for (const line of told()) expect(line).not.toMatch(/^\s*::|##\[|\p{Cc}/u)
+    const shown = told()
+    expect(shown).toHaveLength(4)
+    for (const line of shown) expect(line).not.toMatch(/^\s*::|##\[|\p{Cc}/u)
   })
 })
 

@@ -169,6 +169,7 @@ describe('a file that changes while it is sent', () => {
     async (name, _what, change) => {
       if (!POSIX) return
       const { results, events } = await uploadWhile(name, change)
+      expect(results).toHaveLength(3)
       for (const { file, status, error } of results) {
         if (file.remote === `site/${name}`) {
           expect([status, error?.code]).toEqual(['failed', 'source-changed'])
