@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { afterEach, beforeEach, expect, test } from '@jest/globals'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,11 +8,11 @@ const KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOxeRg87Pmh088hQtM9QEPgaOI19h/q
 
 let home: string
 
-beforeAll(async () => {
+beforeEach(async () => {
   home = await mkdtemp(join(tmpdir(), 'home-'))
   await mkdir(join(home, '.ssh'))
 })
-afterAll(() => rm(home, { recursive: true }))
+afterEach(() => rm(home, { recursive: true }))
 
 test('a home without known_hosts knows no host', async () => {
   expect(await readKnownHosts(undefined, home)).toEqual({ text: '', notices: [] })

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals'
 import { plainLines } from '../../src/cli/lines.js'
 
-test('a warning says so, and the name of a group stands before its first line alone', () => {
+test('a warning and an error say so, and the name of a group stands before its first line alone', () => {
   const lines: string[] = []
   const output = plainLines(line => lines.push(line))
   output.startGroup('Planning')
@@ -11,5 +11,6 @@ test('a warning says so, and the name of a group stands before its first line al
   output.warning('careful')
   output.info('sent')
   output.endGroup()
-  expect(lines).toEqual(['between', 'Uploading', 'warning: careful', 'sent'])
+  output.error('broken')
+  expect(lines).toEqual(['between', 'Uploading', 'warning: careful', 'sent', 'error: broken'])
 })
