@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { formatFailure, formatSummary } from '../../src/action/summary.js'
 import { UploadError } from '../../src/core/errors.js'
-import type { FileResult, History } from '../../src/core/report.js'
+import type { FileResult, History, Report } from '../../src/core/report.js'
 import { Historian } from '../../src/run/history.js'
 import { failed, file, planned, skipped, uploaded } from '../run/results.js'
 
@@ -75,12 +75,11 @@ test.each([
 })
 
 describe('of a dry run', () => {
-  const dryRunOf = (...args: Parameters<typeof formatSummary>) =>
-    formatSummary(args[0], { keepsState: true, isDryRun: true }).split('\n')
+  const dryRunOf = (report: Report) => formatSummary(report, { keepsState: true, isDryRun: true }).split('\n')
   const results = [planned(file('a', 4096), 1024), planned(file('b', 512)), skipped(file('c'))]
 
   test('says that it was one, and what a run would do', () => {
-    const lines = dryRunOf({ results, elapsedMs: 10 }, CONTEXT)
+    const lines = dryRunOf({ results, elapsedMs: 10 })
     expect(lines[0]).toBe('### SFTP upload: dry run')
     expect(lines[2]).toBe(
       'This was a dry run, nothing was written on the server. A run uploads 2 files, sends 3.5 KiB, skips 1 unchanged file.'
@@ -89,7 +88,7 @@ describe('of a dry run', () => {
   })
 
   test('says it when nothing would be uploaded, too', () => {
-    const [title, , text] = dryRunOf({ results: [skipped(file('c'))], elapsedMs: 10 }, CONTEXT)
+    const [title, , text] = dryRunOf({ results: [skipped(file('c'))], elapsedMs: 10 })
     expect([title, text]).toEqual([
       '### SFTP upload: dry run',
       'This was a dry run, nothing was written on the server. A run skips 1 unchanged file.'
@@ -98,15 +97,11 @@ describe('of a dry run', () => {
 
   test('says what would be deleted, and what would fail', () => {
     const deletion = { removed: [], planned: ['x', 'y/'] }
-    expect(dryRunOf({ results, elapsedMs: 10, deletion }, CONTEXT)[2]).toMatch(
-      /, deletes 2 files and directories\.$/
-    )
+    expect(dryRunOf({ results, elapsedMs: 10, deletion })[2]).toMatch(/, deletes 2 files and directories\.$/)
     const refused = { ...deletion, error: DISK_FULL }
-    expect(dryRunOf({ results, elapsedMs: 10, deletion: refused }, CONTEXT)[2]).toMatch(
-      /, fails to delete\.$/
-    )
+    expect(dryRunOf({ results, elapsedMs: 10, deletion: refused })[2]).toMatch(/, fails to delete\.$/)
     const failing = [...results, failed(file('d'), DISK_FULL)]
-    expect(dryRunOf({ results: failing, elapsedMs: 10 }, CONTEXT)[2]).toMatch(/, fails at 1 file\.$/)
+    expect(dryRunOf({ results: failing, elapsedMs: 10 })[2]).toMatch(/, fails at 1 file\.$/)
   })
 })
 

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, jest, test } from '@jest/globals'
+import { afterEach, beforeEach, expect, test } from '@jest/globals'
 import { mkdtemp, readdir, readFile, rm, writeFile, mkdir } from 'node:fs/promises'
 import { createConnection, type Socket } from 'node:net'
 import { once } from 'node:events'
@@ -16,8 +16,6 @@ import { settingsForSshd } from '../support/sftp-settings.js'
 import { describeWithMounts, mountDisk, type SmallDisk } from '../support/small-disk.js'
 import { describeWithSshd, startSshd, type Sshd, type SshdOptions } from '../support/sshd.js'
 import { uploadOverWire, type WireOutcome, type WireUpload } from '../support/wire-upload.js'
-
-jest.setTimeout(60_000)
 
 const MIB = 1024 * 1024
 const OLD = 'the old file'

@@ -1,10 +1,10 @@
 import { describe, expect, test } from '@jest/globals'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { readDocument, root } from './documents.js'
 
-const root = join(import.meta.dirname, '..', '..')
-const rows = readFileSync(join(root, 'docs', 'reliability.md'), 'utf8')
-  .split('\n')
+const rows = readDocument('docs/reliability.md')
+  .text.split('\n')
   .filter(line => /^\| (?!fault |:--)/.test(line))
   .map(line =>
     line

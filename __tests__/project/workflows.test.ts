@@ -1,8 +1,9 @@
 import { describe, expect, test } from '@jest/globals'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { root } from './documents.js'
 
-const directory = join(import.meta.dirname, '..', '..', '.github', 'workflows')
+const directory = join(root, '.github', 'workflows')
 const uses = readdirSync(directory).flatMap(file =>
   readFileSync(join(directory, file), 'utf8')
     .split('\n')
