@@ -9,8 +9,9 @@ const STRYKER = '9.6.1'
 
 /** Files that only show through what they are a part of, and the tests that judge them. */
 const JUDGES = {
-  'engine/claim-part': ['engine/claim-part', 'engine/copy-part', 'engine/decide'],
+  'engine/claim-part': ['engine/claim-part', 'engine/copy-part', 'engine/decide', 'engine/open-part'],
   'engine/context': ['run/inputs'],
+  'engine/decide': ['engine/decide', 'engine/copy-part', 'engine/claim-part'],
   'engine/keep-part': ['engine/publish-together', 'engine/decide'],
   'engine/open-handles': ['engine/open-handles', 'engine/counted-remote'],
   'engine/open-part': ['engine/open-part', 'engine/counted-remote'],

@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
+import { claimIds } from '../../src/core/claim.js'
 import { Ledger } from '../../src/core/ledger.js'
 import type { UploadRecord } from '../../src/core/resume.js'
 import { deriveStateKeys, sealText } from '../../src/core/seal.js'
@@ -172,6 +173,33 @@ describe('loading', () => {
     })
   })
 
+  describe('of a run that has ended', () => {
+    async function loaded(closed: boolean, isOnlyWriter: boolean) {
+      const store = new MemoryStore()
+      store.text = text(closed)
+      const state = { store, keys, writer: { ...writer, attempt: 3 }, isOnlyWriter, intervalMs: 0 }
+      return (await loadState(state, () => undefined, new AbortController().signal)).records
+    }
+
+    test.each([true, false])('claims what is unfinished, and that alone (only writer: %s)', async isOnly => {
+      const records = await loaded(true, isOnly)
+      const ids = claimIds('0123abcd', { run: '100', attempt: 3 })
+      expect(ids.earlier).toHaveLength(2)
+      expect(records.get('unfinished')).toMatchObject({
+        partId: '0123abcd',
+        claim: { ...ids, isOwn: isOnly }
+      })
+      expect(records.get('done')?.claim).toBeUndefined()
+    })
+
+    test('expects late writes to what is unfinished where it was killed', async () => {
+      const of = async (closed: boolean) =>
+        [...(await loaded(closed, false)).values()].map(({ lateWrites }) => lateWrites)
+      expect(await of(false)).toEqual([true, undefined])
+      expect(await of(true)).toEqual([undefined, undefined])
+    })
+  })
+
   test.each([
     ['a later attempt of the run', { ...writer, attempt: 2, runner: 'other' }],
     ['the same runner in the run', writer]
@@ -284,7 +312,7 @@ describe('closing the state of a killed run', () => {
     const store = new MemoryStore()
     store.text = closed
     expect(store.meta(keys)).toMatchObject({ closed: true, savedAtMs: 2000, writer })
-    expect([...store.meta(keys).records.keys()]).toEqual(['a'])
+    expect([...store.meta(keys).records]).toEqual([['a', expect.objectContaining({ lateWrites: true })]])
     expect(closeState(keys, closed ?? '', 3000)).toBeUndefined()
     await Promise.resolve()
   })

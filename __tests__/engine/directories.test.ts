@@ -1,5 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import { Directories } from '../../src/engine/directories.js'
+import type { UploadEvent } from '../../src/engine/ports.js'
+import type { AttributesOf } from '../../src/engine/try-setting.js'
 import { bytesOf } from '../support/memory-bytes.js'
 import { MemoryClock } from '../support/memory-clock.js'
 import { type Fault, MemoryServer } from '../support/memory-server.js'
@@ -10,8 +12,10 @@ async function open(mode?: number) {
   const remote = await clock.until(server.connect(new AbortController().signal))
   const made = () => [...server.directories].filter(path => !before.has(path))
   const before = new Set(server.directories)
-  const run = { traits: { refusedAttributes: new Set<never>() }, world: { emit: () => undefined } }
-  return { clock, server, remote, made, directories: new Directories(mode, run) }
+  const warnings: string[] = []
+  const emit = (event: UploadEvent) => warnings.push(event.type === 'warning' ? event.text : event.type)
+  const run = { traits: { refusedAttributes: new Set<AttributesOf>() }, world: { emit } }
+  return { clock, server, remote, made, warnings, run, directories: new Directories(mode, run) }
 }
 
 test('makes what is missing, parents first, and each only once', async () => {
@@ -108,6 +112,21 @@ test('directories get the mode that is asked for', async () => {
   await clock.until(directories.ensure(remote, 'a/b'))
   // As it was made; and as it is set then, whatever bits the server took away.
   expect(Object.fromEntries(server.directoryModes)).toEqual({ a: 0o700, 'a/b': 0o755 })
+})
+
+test('a mode that is refused is one warning for all directories, and says nothing of files', async () => {
+  const { clock, server, remote, made, warnings, run, directories } = await open(0o777)
+  server.umask = 0o077
+  server.faults.push({ on: 'setAttributes', times: Infinity, then: 'permission' })
+  await clock.until(directories.ensure(remote, 'a/b/c'))
+  expect(made()).toEqual(['a', 'a/b', 'a/b/c'])
+  expect(warnings).toEqual([
+    expect.stringMatching(
+      /^The server does not set permissions or times of directories \(set.*Attributes a.*\); they stay as they are\.$/
+    )
+  ])
+  expect([...run.traits.refusedAttributes]).toEqual(['directories'])
+  expect(server.requests('setAttributes')).toHaveLength(1)
 })
 
 test('a file is created again when its directory had to be made first', async () => {
