@@ -13,6 +13,7 @@ const JUDGES = {
   'engine/context': ['run/inputs'],
   'engine/decide': ['engine/decide', 'engine/copy-part', 'engine/claim-part'],
   'engine/keep-part': ['engine/publish-together', 'engine/decide'],
+  'engine/lanes': ['engine/lanes', 'engine/counted-remote'],
   'engine/open-handles': ['engine/open-handles', 'engine/counted-remote'],
   'engine/open-part': ['engine/open-part', 'engine/counted-remote'],
   'engine/publish-whole': ['engine/publish-together', 'engine/decide'],

@@ -6,7 +6,7 @@ import { standingIn } from '../../src/core/extraneous.js'
 import { deriveStateKeys } from '../../src/core/seal.js'
 import { inputsOf } from './action-yml.js'
 
-const JOB = { workspace: '/work', temp: '/temp', run: '1', attempt: 1, runner: 'runner' }
+const JOB = { workspace: '/work', temp: '/temp', run: '1', id: 'deploy', attempt: 1, runner: 'runner' }
 const KEYS = deriveStateKeys('secret')
 
 function settingsOf(given: Readonly<Record<string, string>> = {}) {
@@ -57,6 +57,6 @@ test('a job is not the only one of its run and attempt', () => {
     onNotice: () => undefined,
     onTrouble: () => undefined
   })
-  expect(state.writer).toMatchObject({ run: '1', attempt: 1 })
+  expect(state).toMatchObject({ writer: { run: '1', attempt: 1 }, job: 'deploy' })
   expect(state.isOnlyWriter).toBe(false)
 })

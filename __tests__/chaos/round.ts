@@ -145,7 +145,7 @@ class Round {
     const missing = missingBytes(local, store.text, {
       root: this.root,
       keys,
-      claimant: writer,
+      claimant: { ...writer, job: '' },
       verify: scenario.verify
     })
     const before = server.stats.bytesWritten

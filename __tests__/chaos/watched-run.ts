@@ -77,6 +77,7 @@ export async function playRun(
     state: {
       keys,
       writer,
+      job: '',
       isOnlyWriter: false,
       intervalMs: more.intervalMs,
       store: {
@@ -87,7 +88,7 @@ export async function playRun(
             rivals.length === 0 && writerIsGone(parseUploadMeta(openSealed(keys, sealed)), writer)
           for (const sealed of texts.filter(isOwn)) {
             for (const { partId } of recordsIn(keys, sealed, remotes).values()) {
-              const { id, earlier } = claimIds(partId, writer)
+              const { id, earlier } = claimIds(partId, { ...writer, job: '' })
               for (const each of [partId, id, ...earlier]) ids.add(each)
             }
           }

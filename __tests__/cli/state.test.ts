@@ -19,7 +19,7 @@ async function claims(from: Writer, closed: boolean, by: Writer): Promise<(strin
   const store = new MemoryStore()
   const records = new Map([['target', record]])
   store.text = sealText(keys, formatUploadMeta({ writer: from, closed, savedAtMs: 1, records }))
-  const state = { store, keys, writer: by, isOnlyWriter: true, intervalMs: 0 }
+  const state = { store, keys, writer: by, job: '', isOnlyWriter: true, intervalMs: 0 }
   const loaded = await loadState(state, () => undefined, new AbortController().signal)
   return [...loaded.records.values()].map(({ claim }) => claim?.id)
 }

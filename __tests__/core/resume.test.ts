@@ -253,6 +253,14 @@ describe('starts from zero', () => {
       isInReach: true,
       discard: true,
       why: /rebuilt.*lost session may still reach/
+    },
+    {
+      state: 'when late writes may reach a part file of which nothing can be kept, which says more',
+      record: record([]),
+      part: file(SIZE),
+      isInReach: true,
+      discard: true,
+      why: /nothing that was sent can be kept/
     }
   ]
 

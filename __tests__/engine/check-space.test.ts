@@ -8,7 +8,7 @@ import { newProgress, type FileProgress } from '../../src/engine/file-progress.j
 import { bytesOf } from '../support/memory-bytes.js'
 import { MemoryClock } from '../support/memory-clock.js'
 import { type Fault, MemoryServer } from '../support/memory-server.js'
-import { count, MemoryWorld, resultOf } from '../support/memory-world.js'
+import { count, decisionsOf, MemoryWorld, resultOf } from '../support/memory-world.js'
 
 const MIB = 1024 * 1024
 
@@ -45,6 +45,20 @@ describe('less free space than what remains to be sent', () => {
     world.server.traits.freeBytes = 200 * MIB
     const outcome = await world.run({ writer: { attempt: 3 } })
     expect(resultOf(outcome, 'a')).toMatchObject({ status: 'uploaded', reusedBytes: kept })
+  })
+
+  test('is none where a part file was given up meanwhile, and has left its room', async () => {
+    const world = worldWith(undefined)
+    await world.interrupt(39 * MIB, { names: ['a'] })
+    world.put('a', bytesOf(4, 40 * MIB))
+    const { server } = world
+    server.traits.freeBytes = 10 * MIB
+    server.onRequest = ({ operation }) => {
+      if (operation === 'remove') server.traits.freeBytes = (10 + 39) * MIB
+    }
+    const outcome = await world.run({ writer: { attempt: 2 } })
+    expect(decisionsOf(outcome)).toContain('start')
+    expect(outcome.report.results.map(({ status }) => status)).toEqual(['uploaded', 'uploaded'])
   })
 
   test('is found in the nearest directory that is there', async () => {

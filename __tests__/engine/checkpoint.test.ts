@@ -30,7 +30,7 @@ function open(intervalMs = 60_000) {
   const startedMs = clock.now()
   store.onSave = () => at.push(clock.now() - startedMs)
   const checkpoints = new Checkpoints(
-    { store, keys, writer, isOnlyWriter: false, intervalMs },
+    { store, keys, writer, job: '', isOnlyWriter: false, intervalMs },
     () => ({ records }),
     clock
   )
@@ -136,7 +136,7 @@ describe('checkpoints', () => {
 
 test('where nothing is kept, nothing is found and nothing fails', async () => {
   const { clock, records } = open()
-  const state = { store: undefined, keys, writer, isOnlyWriter: false, intervalMs: 1_000 }
+  const state = { store: undefined, keys, writer, job: '', isOnlyWriter: false, intervalMs: 1_000 }
   const found = await loadState(state, () => undefined, new AbortController().signal)
   expect([...found.records]).toEqual([])
   await clock.until(new Checkpoints(state, () => ({ records }), clock).close())
@@ -148,7 +148,7 @@ describe('loading', () => {
     store.text = text
     const events: UploadEvent[] = []
     const { records } = await loadState(
-      { store, keys, writer: as, isOnlyWriter: false, intervalMs: 0 },
+      { store, keys, writer: as, job: '', isOnlyWriter: false, intervalMs: 0 },
       event => void events.push(event),
       new AbortController().signal
     )
@@ -177,13 +177,20 @@ describe('loading', () => {
     async function loaded(closed: boolean, isOnlyWriter: boolean) {
       const store = new MemoryStore()
       store.text = text(closed)
-      const state = { store, keys, writer: { ...writer, attempt: 3 }, isOnlyWriter, intervalMs: 0 }
+      const state = {
+        store,
+        keys,
+        writer: { ...writer, attempt: 3 },
+        job: 'deploy',
+        isOnlyWriter,
+        intervalMs: 0
+      }
       return (await loadState(state, () => undefined, new AbortController().signal)).records
     }
 
     test.each([true, false])('claims what is unfinished, and that alone (only writer: %s)', async isOnly => {
       const records = await loaded(true, isOnly)
-      const ids = claimIds('0123abcd', { run: '100', attempt: 3 })
+      const ids = claimIds('0123abcd', { run: '100', job: 'deploy', attempt: 3 })
       expect(ids.earlier).toHaveLength(2)
       expect(records.get('unfinished')).toMatchObject({
         partId: '0123abcd',
@@ -265,7 +272,7 @@ describe('loading from more than one place', () => {
     const store = new MemoryStore()
     store.elsewhere = [...texts]
     const events: UploadEvent[] = []
-    const state = { store, keys, writer, isOnlyWriter: false, intervalMs: 0 }
+    const state = { store, keys, writer, job: '', isOnlyWriter: false, intervalMs: 0 }
     const emit = (event: UploadEvent) => void events.push(event)
     const { records } = await loadState(state, emit, new AbortController().signal)
     const told = events.flatMap(event => ('text' in event ? [event.text] : []))

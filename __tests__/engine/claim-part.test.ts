@@ -186,6 +186,27 @@ describe.each([
   })
 })
 
+test.each([1, 2])(
+  'of two jobs of a workflow, the one that does not learn that it came late starts over (attempt %i)',
+  async attempt => {
+    // Slow: the first is still at it when the other comes back.
+    const world = await interrupted({ latencyMs: 200, window: 300_000 })
+    const rival = world.rival()
+    world.put('app.zip', build(15 * MIB), world.clock.now())
+    rival.put('app.zip', build(17 * MIB), world.clock.now())
+    world.server.faults.push({ on: 'rename', after: 1, then: 'cut', takesEffect: true })
+    const run = attempt === 1 ? '200' : '100'
+    const outcomes = await together(
+      [world, { job: 'build', writer: { run, attempt, runner: 'one' } }],
+      [rival, { job: 'deploy', writer: { run, attempt, runner: 'two' } }]
+    )
+    expect(outcomes.map(decisionsOf)).toEqual([['continue'], ['continue', 'start']])
+    expect(outcomes.map(outcome => count(outcome, 'retrying'))).toEqual([0, 1])
+    expect(outcomes.map(outcome => resultOf(outcome, 'app.zip').status)).toEqual(['uploaded', 'uploaded'])
+    expect(world.server.names('site')).toEqual(['app.zip'])
+  }
+)
+
 describe('a run that claimed a part file', () => {
   test('and was killed before it saved a checkpoint: its next attempt loses nothing, another run starts', async () => {
     const world = await interrupted()

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { bytesOf, changed } from '../support/memory-bytes.js'
-import { decisionsOf, MemoryWorld, resultOf } from '../support/memory-world.js'
+import { decisionsOf, MemoryWorld, resultOf, whysOf } from '../support/memory-world.js'
 import { closeState } from '../../src/engine/checkpoint.js'
 import type { ServerTraits } from '../support/memory-server.js'
 
@@ -83,6 +83,9 @@ describe('a rebuilt part file', () => {
       expect(decisionsOf(await world.run({ ...next, isDryRun: true }))).toEqual(['start'])
       const outcome = await world.run(next)
       expect(decisionsOf(outcome)).toEqual(['start'])
+      expect(whysOf(outcome)).toEqual([
+        'it was rebuilt, and writes of a lost session may still reach its part file'
+      ])
       expect(resultOf(outcome, 'app.zip')).toMatchObject({
         status: 'uploaded',
         reusedBytes: 0,
@@ -96,6 +99,21 @@ describe('a rebuilt part file', () => {
       world.store.text = closeState(world.keys, world.store.text ?? '', world.clock.now())
       rebuild(world)
       expect(decisionsOf(await world.run({ writer: { run: '200' } }))).toEqual(['start'])
+      await expectInPlaceForGood(world)
+    })
+
+    test('after a run that claimed it, and was killed before it saved anything', async () => {
+      const world = new MemoryWorld(cannot)
+      world.put('app.zip', first)
+      world.server.traits.lateMs = undefined
+      await world.interrupt(6.5 * MIB)
+      const { text } = world.store
+      expect(world.store.meta(world.keys).closed).toBe(true)
+      world.server.traits.lateMs = 60_000
+      await world.interrupt(2 * MIB, next)
+      world.store.text = text
+      rebuild(world)
+      expect(decisionsOf(await world.run({ writer: { attempt: 3 } }))).toEqual(['start'])
       await expectInPlaceForGood(world)
     })
 

@@ -107,6 +107,16 @@ describe('the lanes of an attempt', () => {
     expect(server.requests('connect')).toHaveLength(1)
   })
 
+  test.each([
+    { then: 'silence', hasStalled: true },
+    { then: 'cut', hasStalled: false }
+  ] as const)('know whether one of them ended in silence ($then)', async ({ then, hasStalled }) => {
+    const { lanes, use } = open({ connections: 1, faults: [{ on: 'stat', then }] })
+    expect(lanes.hasStalled).toBe(false)
+    await expect(use(({ remote }) => remote.stat('a'))).rejects.toBeInstanceOf(UploadError)
+    expect(lanes.hasStalled).toBe(hasStalled)
+  })
+
   test('tell a failure that nobody has thrown on purpose as a lost connection', async () => {
     const { use } = open({ connect: () => () => Promise.reject(new TypeError('no such thing')) })
     await expect(use(() => Promise.resolve())).rejects.toMatchObject({

@@ -61,6 +61,7 @@ test('a run knows the names that other shards upload', async () => {
   const state = {
     keys: deriveStateKeys('a secret'),
     writer: { run: '1', attempt: 1, runner: 'a' },
+    job: '',
     isOnlyWriter: true,
     intervalMs: 0,
     store: undefined

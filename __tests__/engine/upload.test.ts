@@ -887,3 +887,16 @@ describe('of the connections', () => {
     expect(told(outcome)).toEqual([])
   })
 })
+
+test('an upload of files that have changed since they were published has as many retries as it makes progress', async () => {
+  const world = new MemoryWorld()
+  const names = ['a', 'b', 'c', 'd', 'e', 'f']
+  for (const [seed, name] of names.entries()) world.put(name, bytesOf(seed, 4 * MIB))
+  await world.run()
+  for (const [seed, name] of names.entries()) world.put(name, bytesOf(10 + seed, 4 * MIB), world.clock.now())
+  for (const mebibytes of [3, 7, 10, 14, 18, 21])
+    world.server.faults.push({ on: 'write', afterBytes: mebibytes * MIB, then: 'cut-all' })
+  const outcome = await world.run({ retries: 1, writer: { attempt: 2 } })
+  expect(count(outcome, 'retrying')).toBe(6)
+  expect(outcome.report.results.every(({ status }) => status === 'uploaded')).toBe(true)
+})

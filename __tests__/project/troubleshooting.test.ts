@@ -41,9 +41,8 @@ const CODES = Object.keys({
 /** What the system and servers say stands in no source: these errors are made as they would be on the way. */
 const FROM_OUTSIDE: readonly UploadError[] = [
   ...['ECONNREFUSED', 'ETIMEDOUT', 'ENETUNREACH'].map(unreached),
-  ...['read ECONNRESET', 'Keepalive timeout'].map(
-    text => new UploadError('connection-lost', brokenBy(new Error(text)))
-  ),
+  new UploadError('connection-lost', brokenBy(new Error('read ECONNRESET'))),
+  new UploadError('stalled', brokenBy(new Error('Keepalive timeout'))),
   ...(
     [
       [2, 'No such file'],

@@ -33,6 +33,7 @@ const SETTINGS: UploadSettings = {
 export interface RunOptions extends Partial<UploadSettings> {
   readonly signal?: AbortSignal
   readonly writer?: Partial<Writer>
+  readonly job?: string
   readonly isOnlyWriter?: boolean
   readonly intervalMs?: number
   /** A file that is made of the results: its name, and its bytes. */
@@ -157,6 +158,7 @@ export class MemoryWorld {
   start({
     signal,
     writer,
+    job = 'deploy',
     isOnlyWriter = false,
     intervalMs = 60_000,
     names,
@@ -185,6 +187,7 @@ export class MemoryWorld {
         store: this.store,
         keys: this.keys,
         writer: { run: '100', attempt: 1, runner: 'runner', ...writer },
+        job,
         isOnlyWriter,
         intervalMs
       },

@@ -68,6 +68,7 @@ export async function uploadOverWire({
         store: undefined,
         keys,
         writer: { run: '1', attempt: 1, runner: 'a' },
+        job: '',
         isOnlyWriter: false,
         intervalMs: 0,
         ...state

@@ -59766,7 +59766,7 @@ const HELP = {
     ],
     stalled: [
         'The line went dark, or the server waits for its disk or its storage.',
-        'For a server that is only slow raise stall-timeout.'
+        'For a server that is only slow raise stall-timeout, and keepalive-interval where that is lower.'
     ],
     protocol: [
         'The server does not follow the SFTP protocol here, or something on the way changes what is sent.',
@@ -60024,7 +60024,17 @@ function brokenBy(failure) {
     return serverText(failure.message);
 }
 /** What this side's system reports when nothing comes back any more. */
-const SILENCE = new Set(['ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH', 'ENETDOWN']);
+const SILENCE = new Set([
+    'ETIMEDOUT',
+    'EHOSTUNREACH',
+    'EHOSTDOWN',
+    'ENETUNREACH',
+    'ENETDOWN',
+    'ENETRESET',
+    // Of Windows, whose network is gone.
+    'ECONNABORTED',
+    'EADDRNOTAVAIL'
+]);
 /** Whether a connection ended without a word from the other side, which may still have it. */
 function isSilence(failure) {
     return failure.level === 'client-timeout' || SILENCE.has(codeOf(failure) ?? '');
@@ -60456,6 +60466,7 @@ function coalesceWrites(socket) {
 ;// CONCATENATED MODULE: ./lib/adapters/sftp/jump-stream.js
 
 
+
 /** How long a jump host may take to say goodbye. */
 const GOODBYE_MS = 200;
 /**
@@ -60485,7 +60496,9 @@ class JumpStream extends external_node_stream_.Duplex {
         let failure;
         client.on('error', error => (failure ??= error));
         client.on('close', () => {
-            this.destroy(new Error(`${jump}: ${failure?.message ?? 'it closed the connection'}`));
+            const reason = failure?.message ?? 'it closed the connection';
+            const isSilent = failure !== undefined && isSilence(failure);
+            this.destroy(Object.assign(new Error(`${jump}: ${reason}`), isSilent && { code: 'ENETRESET' }));
         });
     }
     _read() {
@@ -61490,6 +61503,10 @@ class Requests {
     get areInFlight() {
         return this.asked.size > 0;
     }
+    /** Milliseconds for which what is in flight had no answer. */
+    get quietMs() {
+        return this.areInFlight ? performance.now() - this.quietSince : 0;
+    }
     /** @throws UploadError the server's refusal, `connection-lost`, or `stalled`. */
     ask(doing, request) {
         return this.send(doing, request, { slow: false });
@@ -61548,7 +61565,7 @@ class Requests {
             return;
         const isSlow = [...this.asked].some(({ slow }) => slow);
         const limitMs = this.stallTimeoutMs * (isSlow ? SLOW_FACTOR : 1);
-        const quietMs = performance.now() - this.quietSince;
+        const { quietMs } = this;
         if (quietMs <= limitMs)
             return;
         this.onStall(new UploadError('stalled', `the server has been silent for ${Math.round(quietMs / 1000)} s`));
@@ -61576,6 +61593,8 @@ const CREATE_EMPTY = WRITE | 0x08 | 0x10;
 const LONGEST_HANDLE = 256;
 /** Bytes a second that a program on the server hashes at least; a slower one is not waited for. */
 const SLOWEST_DIGEST = 4 * 1024 * 1024;
+/** Milliseconds without an answer after which a session that is closed in the middle may be a dark one. */
+const DARK_AFTER_MS = 900;
 /** One SFTP session over ssh2, with promises for callbacks. */
 class SftpSession {
     client;
@@ -61746,7 +61765,8 @@ class SftpSession {
         return remoteSha256(this.client, absolute, limitMs, this.ended);
     }
     close() {
-        const error = new UploadError('connection-lost', 'the connection is closed');
+        const code = this.requests.quietMs > DARK_AFTER_MS ? 'stalled' : 'connection-lost';
+        const error = new UploadError(code, 'the connection is closed');
         if (this.requests.areInFlight)
             this.giveUp(error);
         else
@@ -70915,13 +70935,13 @@ function decideResume(evidence) {
     forgetBeyond(record.ledger, part.size);
     if (record.whole === true && record.ledger.complete())
         return { action: 'keep', why: 'all of it is on the server' };
+    const kept = record.ledger.acknowledgedBytes();
+    if (kept === 0 && identity.size > 0)
+        return { action: 'start', why: 'nothing that was sent can be kept', discard };
     if (isInReach) {
         const why = 'it was rebuilt, and writes of a lost session may still reach its part file';
         return { action: 'start', why, discard };
     }
-    const kept = record.ledger.acknowledgedBytes();
-    if (kept === 0 && identity.size > 0)
-        return { action: 'start', why: 'nothing that was sent can be kept', discard };
     return {
         action: 'continue',
         why: `${formatBytes(kept)} of ${formatBytes(identity.size)} are already on the server`
@@ -71297,7 +71317,9 @@ async function lookAtServer({ progress, lane, attempt }) {
     if (partId === undefined)
         return { record, target };
     const claim = partId === record.claim?.id ? undefined : record.claim;
-    return { record: { ...record, partId, claim }, part: parts[at], target };
+    // Whoever claimed it was killed, or lost the line, before that was saved.
+    const lateWrites = partId === record.partId ? record.lateWrites : true;
+    return { record: { ...record, partId, claim, lateWrites }, part: parts[at], target };
 }
 /**
  * The ids that the part file may have, the latest first. An earlier attempt of this run, which claimed it, may have been
@@ -71383,17 +71405,24 @@ async function checkSpace(pending, remote, publish) {
     if (remainingBytes(pending) <= SLACK)
         return;
     const directory = commonDirectory(pending);
-    const free = await freeBytes(remote, directory);
+    const ledgers = pending.map(ledgerOf);
+    let free = await freeBytes(remote, directory);
     if (free === undefined || remainingBytes(pending) <= free + SLACK)
         return;
     if (!(await areOneFileSystem(pending, remote, directory)))
         return;
     const replaced = await replacedBytes(pending, remote, publish);
+    // A part file that was given up meanwhile is not replaced any more, and has left its room.
+    if (pending.some((progress, at) => ledgers[at] !== undefined && ledgerOf(progress) !== ledgers[at]))
+        free = (await freeBytes(remote, directory)) ?? Infinity;
     const remaining = remainingBytes(pending);
     if (remaining - replaced <= free + SLACK)
         return;
     const instead = replaced === 0 ? '' : `, ${formatBytes(replaced)} of it in place of what is there`;
     throw new UploadError('no-space', `upload to ${directory}: ${formatBytes(remaining)} remain to be sent${instead}; the server has ${formatBytes(free)} free`);
+}
+function ledgerOf({ record }) {
+    return record?.ledger;
 }
 function remainingBytes(pending) {
     return pending.reduce((sum, progress) => sum + remainingOf(progress), 0);
@@ -73469,17 +73498,17 @@ function parseEnvelope(text) {
 /** Attempts that are looked back at: each that gets to a file takes what the one before had claimed. */
 const LOOKED_BACK = 4;
 /**
- * By what that attempt claims a part file. Other jobs of the same attempt do it by the same id; earlier attempts are over,
- * since the attempts of a run come one after the other.
+ * By what that attempt claims a part file. The jobs of a matrix do it by the same id; earlier attempts are over, since the
+ * attempts of a run come one after the other.
  */
-function claimIds(partId, { run, attempt }) {
-    const idOf = (number) => claimedId(partId, run, number);
+function claimIds(partId, { run, job, attempt }) {
+    const idOf = (number) => claimedId(`${partId} ${run} ${job} ${number}`);
     const back = Math.max(0, Math.min(attempt - 1, LOOKED_BACK));
     const earlier = Array.from({ length: back }, (_, index) => idOf(attempt - 1 - index));
     return { id: idOf(attempt), earlier };
 }
-function claimedId(partId, run, attempt) {
-    return (0,external_node_crypto_.createHash)('sha256').update(`${partId} ${run} ${attempt}`).digest('hex').slice(0, 8);
+function claimedId(claim) {
+    return (0,external_node_crypto_.createHash)('sha256').update(claim).digest('hex').slice(0, 8);
 }
 
 ;// CONCATENATED MODULE: ./node_modules/valibot/dist/index.mjs
@@ -81216,8 +81245,9 @@ async function loadState(state, emit, signal) {
     return { records: new Map([...meta.records].filter(([, { published }]) => published !== undefined)) };
 }
 /** Others may load the same state at the same time: whoever goes on with a part file has to claim it. */
-function toClaim(records, { writer, isOnlyWriter }) {
-    const claimOf = (partId) => ({ ...claimIds(partId, writer), isOwn: isOnlyWriter });
+function toClaim(records, { writer, job, isOnlyWriter }) {
+    const { run, attempt } = writer;
+    const claimOf = (partId) => ({ ...claimIds(partId, { run, job, attempt }), isOwn: isOnlyWriter });
     return changeUnfinished(records, record => ({ ...record, claim: claimOf(record.partId) }));
 }
 /** The records of a state; where its writer was killed, its system may still deliver what it had sent. */
@@ -81339,9 +81369,12 @@ function newProgress(file) {
         sentAgain: false
     };
 }
-/** What of a file is on the server for good; a published one counts a byte more than a whole one that is not. */
-function reachedBytes({ record }) {
-    if (record === undefined)
+/**
+ * What of a file is on the server for good, as far as this run has looked; a published one counts a byte more than a whole
+ * one that is not.
+ */
+function reachedBytes({ record, startedMs }) {
+    if (record === undefined || startedMs === undefined)
         return 0;
     return record.published === undefined ? record.ledger.acknowledgedBytes() : record.identity.size + 1;
 }
@@ -81702,6 +81735,8 @@ async function attemptUpload(shared) {
         if (last !== undefined && lastProgress !== undefined)
             await uploadLast(last, lastProgress, run, upload);
         await staleParts.done();
+        if (lanes.hasStalled)
+            run.expectLateWrites();
         // While there is a session for it. When the attempt fails, it is saved once nothing is in flight any more.
         await run.saveLast();
     }
@@ -84025,6 +84060,7 @@ async function ownSecret(path) {
 
 
 
+const ONLY_JOB = { job: '', isOnlyWriter: true };
 /** Opens the state of this upload. `secret` is that of the login, if it has one that is the same each time. */
 async function openState(settings, secret, place, onTrouble) {
     const keyText = settings.state.store === 'none' ? '' : (secret ?? (await secretOf(place, onTrouble)));
@@ -84036,7 +84072,7 @@ async function openState(settings, secret, place, onTrouble) {
     const store = await FileStore.open({ directory, machine, onTrouble });
     const writer = writerOf(machine, store.isAlone);
     return {
-        state: { store, keys, writer, isOnlyWriter: true, intervalMs: settings.state.checkpointIntervalMs },
+        state: { store, keys, writer, ...ONLY_JOB, intervalMs: settings.state.checkpointIntervalMs },
         isKept: () => store.isKept,
         close: () => store.close()
     };
@@ -84065,7 +84101,7 @@ async function secretOf({ own }, onTrouble) {
 function keepsNothing() {
     const keys = deriveStateKeys((0,external_node_crypto_.randomBytes)(32).toString('hex'));
     return {
-        state: { store: undefined, keys, writer: writerOf('', false), isOnlyWriter: true, intervalMs: 0 },
+        state: { store: undefined, keys, writer: writerOf('', false), ...ONLY_JOB, intervalMs: 0 },
         isKept: () => false,
         close: () => Promise.resolve()
     };

@@ -7,6 +7,8 @@ export interface Job {
   /** Emptied by the runner before and after each job. */
   readonly temp: string
   readonly run: string
+  /** Its id in the workflow; the jobs of a matrix have one. */
+  readonly id: string
   readonly attempt: number
   readonly runner: string
 }
@@ -17,6 +19,7 @@ export function readJob(environment: NodeJS.ProcessEnv): Job {
     workspace: environment.GITHUB_WORKSPACE ?? process.cwd(),
     temp: environment.RUNNER_TEMP ?? join(tmpdir(), 'runner-temp'),
     run: environment.GITHUB_RUN_ID ?? '0',
+    id: environment.GITHUB_JOB ?? '',
     attempt: Number(environment.GITHUB_RUN_ATTEMPT ?? '1'),
     runner: environment.RUNNER_NAME ?? ''
   }

@@ -60,6 +60,7 @@ export function openState(given: StepStateSettings): StepState {
     store: kept?.store,
     keys,
     writer,
+    job: job.id,
     // Jobs of one run and attempt are at work at the same time.
     isOnlyWriter: false,
     intervalMs: kept === undefined ? 0 : settings.state.checkpointIntervalMs,

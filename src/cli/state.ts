@@ -10,6 +10,8 @@ import { ownSecret } from '../adapters/state/own-secret.js'
 import type { Settings } from '../run/settings.js'
 import { stepName } from '../run/step-name.js'
 
+const ONLY_JOB = { job: '', isOnlyWriter: true }
+
 export interface CommandState {
   readonly state: State
   /** Whether the next attempt will find what was saved last. */
@@ -41,7 +43,7 @@ export async function openState(
   const store = await FileStore.open({ directory, machine, onTrouble })
   const writer = writerOf(machine, store.isAlone)
   return {
-    state: { store, keys, writer, isOnlyWriter: true, intervalMs: settings.state.checkpointIntervalMs },
+    state: { store, keys, writer, ...ONLY_JOB, intervalMs: settings.state.checkpointIntervalMs },
     isKept: () => store.isKept,
     close: () => store.close()
   }
@@ -72,7 +74,7 @@ async function secretOf({ own }: StatePlace, onTrouble: (text: string) => void):
 function keepsNothing(): CommandState {
   const keys = deriveStateKeys(randomBytes(32).toString('hex'))
   return {
-    state: { store: undefined, keys, writer: writerOf('', false), isOnlyWriter: true, intervalMs: 0 },
+    state: { store: undefined, keys, writer: writerOf('', false), ...ONLY_JOB, intervalMs: 0 },
     isKept: () => false,
     close: () => Promise.resolve()
   }

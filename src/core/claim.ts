@@ -3,14 +3,16 @@ import { createHash } from 'node:crypto'
 /** Who claims part files. */
 export interface Claimant {
   readonly run: string
+  /** Of the jobs of that run, the same in all attempts; the jobs of a matrix have one. */
+  readonly job: string
   readonly attempt: number
 }
 
 /** The names by which the attempts of a run claim a part file. */
 export interface ClaimIds {
-  /** The id that the part file gets before it is gone on with; of the same attempt, from the same state, always this one. */
+  /** The id that the part file gets before it is gone on with; of the same job and attempt, from the same state, always this one. */
   readonly id: string
-  /** The ids that earlier attempts of the run gave it, if they got so far, the latest first. */
+  /** The ids that earlier attempts of the job gave it, if they got so far, the latest first. */
   readonly earlier: readonly string[]
 }
 
@@ -24,16 +26,16 @@ export interface Claim extends ClaimIds {
 const LOOKED_BACK = 4
 
 /**
- * By what that attempt claims a part file. Other jobs of the same attempt do it by the same id; earlier attempts are over,
- * since the attempts of a run come one after the other.
+ * By what that attempt claims a part file. The jobs of a matrix do it by the same id; earlier attempts are over, since the
+ * attempts of a run come one after the other.
  */
-export function claimIds(partId: string, { run, attempt }: Claimant): ClaimIds {
-  const idOf = (number: number) => claimedId(partId, run, number)
+export function claimIds(partId: string, { run, job, attempt }: Claimant): ClaimIds {
+  const idOf = (number: number) => claimedId(`${partId} ${run} ${job} ${number}`)
   const back = Math.max(0, Math.min(attempt - 1, LOOKED_BACK))
   const earlier = Array.from({ length: back }, (_, index) => idOf(attempt - 1 - index))
   return { id: idOf(attempt), earlier }
 }
 
-function claimedId(partId: string, run: string, attempt: number): string {
-  return createHash('sha256').update(`${partId} ${run} ${attempt}`).digest('hex').slice(0, 8)
+function claimedId(claim: string): string {
+  return createHash('sha256').update(claim).digest('hex').slice(0, 8)
 }

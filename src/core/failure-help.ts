@@ -22,7 +22,7 @@ const HELP: Readonly<Record<ErrorCode, readonly string[]>> = {
   ],
   stalled: [
     'The line went dark, or the server waits for its disk or its storage.',
-    'For a server that is only slow raise stall-timeout.'
+    'For a server that is only slow raise stall-timeout, and keepalive-interval where that is lower.'
   ],
   protocol: [
     'The server does not follow the SFTP protocol here, or something on the way changes what is sent.',

@@ -96,13 +96,13 @@ export function decideResume(evidence: ResumeEvidence): ResumeDecision {
   forgetBeyond(record.ledger, part.size)
   if (record.whole === true && record.ledger.complete())
     return { action: 'keep', why: 'all of it is on the server' }
+  const kept = record.ledger.acknowledgedBytes()
+  if (kept === 0 && identity.size > 0)
+    return { action: 'start', why: 'nothing that was sent can be kept', discard }
   if (isInReach) {
     const why = 'it was rebuilt, and writes of a lost session may still reach its part file'
     return { action: 'start', why, discard }
   }
-  const kept = record.ledger.acknowledgedBytes()
-  if (kept === 0 && identity.size > 0)
-    return { action: 'start', why: 'nothing that was sent can be kept', discard }
   return {
     action: 'continue',
     why: `${formatBytes(kept)} of ${formatBytes(identity.size)} are already on the server`

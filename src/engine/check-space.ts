@@ -1,5 +1,6 @@
 import { isTransient, UploadError } from '../core/errors.js'
 import { partPath } from '../core/identity.js'
+import type { Ledger } from '../core/ledger.js'
 import { directoryOf, type PlannedFile } from '../core/plan.js'
 import { formatBytes } from '../core/quantities.js'
 import type { UploadRecord } from '../core/resume.js'
@@ -28,10 +29,14 @@ export async function checkSpace(
 ): Promise<void> {
   if (remainingBytes(pending) <= SLACK) return
   const directory = commonDirectory(pending)
-  const free = await freeBytes(remote, directory)
+  const ledgers = pending.map(ledgerOf)
+  let free = await freeBytes(remote, directory)
   if (free === undefined || remainingBytes(pending) <= free + SLACK) return
   if (!(await areOneFileSystem(pending, remote, directory))) return
   const replaced = await replacedBytes(pending, remote, publish)
+  // A part file that was given up meanwhile is not replaced any more, and has left its room.
+  if (pending.some((progress, at) => ledgers[at] !== undefined && ledgerOf(progress) !== ledgers[at]))
+    free = (await freeBytes(remote, directory)) ?? Infinity
   const remaining = remainingBytes(pending)
   if (remaining - replaced <= free + SLACK) return
   const instead = replaced === 0 ? '' : `, ${formatBytes(replaced)} of it in place of what is there`
@@ -39,6 +44,10 @@ export async function checkSpace(
     'no-space',
     `upload to ${directory}: ${formatBytes(remaining)} remain to be sent${instead}; the server has ${formatBytes(free)} free`
   )
+}
+
+function ledgerOf({ record }: FileProgress): Ledger | undefined {
+  return record?.ledger
 }
 
 function remainingBytes(pending: readonly FileProgress[]): number {

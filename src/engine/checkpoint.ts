@@ -19,6 +19,8 @@ export interface State {
   readonly store: StateStore | undefined
   readonly keys: StateKeys
   readonly writer: Writer
+  /** Of the run; empty where it has only one. */
+  readonly job: string
   /** Nobody else at work goes by the run and the attempt of that writer. */
   readonly isOnlyWriter: boolean
   /** Milliseconds between two checkpoints; 0: only at the end. */
@@ -50,8 +52,12 @@ export async function loadState(state: State, emit: Emit, signal: AbortSignal): 
 }
 
 /** Others may load the same state at the same time: whoever goes on with a part file has to claim it. */
-function toClaim(records: UploadMeta['records'], { writer, isOnlyWriter }: State): UploadMeta['records'] {
-  const claimOf = (partId: string) => ({ ...claimIds(partId, writer), isOwn: isOnlyWriter })
+function toClaim(
+  records: UploadMeta['records'],
+  { writer, job, isOnlyWriter }: State
+): UploadMeta['records'] {
+  const { run, attempt } = writer
+  const claimOf = (partId: string) => ({ ...claimIds(partId, { run, job, attempt }), isOwn: isOnlyWriter })
   return changeUnfinished(records, record => ({ ...record, claim: claimOf(record.partId) }))
 }
 

@@ -148,7 +148,9 @@ async function lookAtServer({ progress, lane, attempt }: FileTask): Promise<Foun
   const partId = ids[at]
   if (partId === undefined) return { record, target }
   const claim = partId === record.claim?.id ? undefined : record.claim
-  return { record: { ...record, partId, claim }, part: parts[at], target }
+  // Whoever claimed it was killed, or lost the line, before that was saved.
+  const lateWrites = partId === record.partId ? record.lateWrites : true
+  return { record: { ...record, partId, claim, lateWrites }, part: parts[at], target }
 }
 
 /**

@@ -69,8 +69,11 @@ export function newProgress(file: PlannedFile): FileProgress {
   }
 }
 
-/** What of a file is on the server for good; a published one counts a byte more than a whole one that is not. */
-export function reachedBytes({ record }: FileProgress): number {
-  if (record === undefined) return 0
+/**
+ * What of a file is on the server for good, as far as this run has looked; a published one counts a byte more than a whole
+ * one that is not.
+ */
+export function reachedBytes({ record, startedMs }: Pick<FileProgress, 'record' | 'startedMs'>): number {
+  if (record === undefined || startedMs === undefined) return 0
   return record.published === undefined ? record.ledger.acknowledgedBytes() : record.identity.size + 1
 }

@@ -105,6 +105,7 @@ async function attemptUpload(shared: Shared): Promise<void> {
     const lastProgress = pending.find(({ file }) => file === last?.file)
     if (last !== undefined && lastProgress !== undefined) await uploadLast(last, lastProgress, run, upload)
     await staleParts.done()
+    if (lanes.hasStalled) run.expectLateWrites()
     // While there is a session for it. When the attempt fails, it is saved once nothing is in flight any more.
     await run.saveLast()
   } catch (error) {

@@ -252,6 +252,20 @@ describe('connect', () => {
     expect(await remote.ended).toMatchObject({ code: 'stalled' })
   })
 
+  test.each([
+    { isDark: true, code: 'stalled' },
+    { isDark: false, code: 'connection-lost' }
+  ])('closed with a request in flight it knows a dark line: $isDark', async ({ isDark, code }) => {
+    link = await startLink({ port: server.port })
+    const remote = await connect(settingsThrough(link), never)
+    if (isDark) link.pause()
+    const asked = remote.stat('.').catch((error: unknown) => error)
+    if (isDark) await sleep(1000)
+    remote.close()
+    await asked
+    expect(await remote.ended).toMatchObject({ code })
+  })
+
   test('takes no slow line for a dark one, though its keepalives wait behind writes', async () => {
     link = await startLink({ port: server.port })
     const keepaliveIntervalMs = 100

@@ -20,7 +20,17 @@ export function brokenBy(failure: Error): string {
 }
 
 /** What this side's system reports when nothing comes back any more. */
-const SILENCE = new Set(['ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH', 'ENETDOWN'])
+const SILENCE = new Set([
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'EHOSTDOWN',
+  'ENETUNREACH',
+  'ENETDOWN',
+  'ENETRESET',
+  // Of Windows, whose network is gone.
+  'ECONNABORTED',
+  'EADDRNOTAVAIL'
+])
 
 /** Whether a connection ended without a word from the other side, which may still have it. */
 export function isSilence(failure: SshError): boolean {

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import type { Client, ClientChannel } from 'ssh2'
+import { isSilence } from './broken-by.js'
 import { coalesceWrites } from './coalesce-writes.js'
 
 /** How long a jump host may take to say goodbye. */
@@ -28,7 +29,9 @@ export class JumpStream extends Duplex {
     let failure: Error | undefined
     client.on('error', error => (failure ??= error))
     client.on('close', () => {
-      this.destroy(new Error(`${jump}: ${failure?.message ?? 'it closed the connection'}`))
+      const reason = failure?.message ?? 'it closed the connection'
+      const isSilent = failure !== undefined && isSilence(failure)
+      this.destroy(Object.assign(new Error(`${jump}: ${reason}`), isSilent && { code: 'ENETRESET' }))
     })
   }
 

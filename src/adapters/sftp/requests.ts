@@ -40,6 +40,11 @@ export class Requests {
     return this.asked.size > 0
   }
 
+  /** Milliseconds for which what is in flight had no answer. */
+  get quietMs(): number {
+    return this.areInFlight ? performance.now() - this.quietSince : 0
+  }
+
   /** @throws UploadError the server's refusal, `connection-lost`, or `stalled`. */
   ask<T>(doing: string, request: Request<T>): Promise<T> {
     return this.send(doing, request, { slow: false })
@@ -93,7 +98,7 @@ export class Requests {
     if (this.asked.size === 0) return
     const isSlow = [...this.asked].some(({ slow }) => slow)
     const limitMs = this.stallTimeoutMs * (isSlow ? SLOW_FACTOR : 1)
-    const quietMs = performance.now() - this.quietSince
+    const { quietMs } = this
     if (quietMs <= limitMs) return
     this.onStall(new UploadError('stalled', `the server has been silent for ${Math.round(quietMs / 1000)} s`))
   }

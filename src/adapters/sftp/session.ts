@@ -24,6 +24,8 @@ const CREATE_EMPTY = WRITE | 0x08 | 0x10
 const LONGEST_HANDLE = 256
 /** Bytes a second that a program on the server hashes at least; a slower one is not waited for. */
 const SLOWEST_DIGEST = 4 * 1024 * 1024
+/** Milliseconds without an answer after which a session that is closed in the middle may be a dark one. */
+const DARK_AFTER_MS = 900
 
 export interface SessionSettings {
   readonly host: string
@@ -218,7 +220,8 @@ export class SftpSession implements Remote {
   }
 
   close(): void {
-    const error = new UploadError('connection-lost', 'the connection is closed')
+    const code = this.requests.quietMs > DARK_AFTER_MS ? 'stalled' : 'connection-lost'
+    const error = new UploadError(code, 'the connection is closed')
     if (this.requests.areInFlight) this.giveUp(error)
     else this.end(error)
   }
